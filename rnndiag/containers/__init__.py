@@ -1,0 +1,1 @@
+"""From a file to a Checkpoint: the only code that opens files."""

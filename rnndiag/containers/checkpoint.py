@@ -1,0 +1,75 @@
+"""What a file holds once it has been read: named tensors, plain values, and what was left out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+Value = bool | int | float | str | None
+"""A plain value from the file: a hyper-parameter, a step count, a module's mode."""
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """A tensor in the file: its description at once, its values when asked for."""
+
+    dtype: str
+    """torch's name without the prefix: "float32", "bfloat16", "int64"."""
+
+    shape: tuple[int, ...]
+
+    identity: tuple[object, ...]
+    """Equal for two tensors exactly when they are the same view of the same storage."""
+
+    load: Callable[[], npt.NDArray[np.generic]] = field(repr=False, compare=False)
+    """Reads a contiguous copy from the file; raises RnndiagError where the bytes are not there."""
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def is_floating(self) -> bool:
+        """True for the dtypes that weights are made of."""
+        return self.dtype in {"float64", "float32", "float16", "bfloat16"}
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Something in the file that was not read, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One file, read without running anything in it.
+
+    Names are the dotted paths from the root of the file: dictionary keys, list positions, attribute
+    names; a module's `_modules`, `_parameters` and `_buffers` leave no trace in them.
+    """
+
+    path: str
+    """As the user gave it."""
+
+    container: str
+    """"torch-zip", "torch-legacy", "safetensors"."""
+
+    size_bytes: int
+
+    tensors: Mapping[str, StoredTensor]
+    """In the order of the file."""
+
+    values: Mapping[str, Value]
+    """Plain values by dotted name, in the order of the file."""
+
+    would_import: tuple[str, ...] = ()
+    """Sorted "module.name" of everything a trusting load would have imported; nothing was."""
+
+    skipped: tuple[Skipped, ...] = ()

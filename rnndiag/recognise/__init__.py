@@ -1,0 +1,1 @@
+"""From names and shapes to recurrent layers, and what was not recognised and why."""
