@@ -1,0 +1,101 @@
+"""What every cell offers: one update, and its linearisation in both directions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LayerWeights:
+    """The weights of one layer and direction in float64, in PyTorch's layout."""
+
+    weight_ih: FloatArray
+    """Shape (gates * hidden, input)."""
+
+    weight_hh: FloatArray
+    """Shape (gates * hidden, output)."""
+
+    bias_ih: FloatArray
+    """Shape (gates * hidden,); zeros where the file has none."""
+
+    bias_hh: FloatArray
+    """Shape (gates * hidden,); zeros where the file has none."""
+
+    weight_hr: FloatArray | None = None
+    """Shape (projection, hidden); of a projected LSTM only."""
+
+    activation: str = "tanh"
+    """Of a plain RNN: "tanh" or "relu"."""
+
+
+class Pullback(NamedTuple):
+    """Gradients one step earlier, from a gradient with respect to the state after the step."""
+
+    state: FloatArray
+    """∂L/∂s_{t-1}, shape (..., state_size)."""
+
+    drive: FloatArray
+    """∂L/∂u_t, u_t = W_ih x_t + biases: shape (..., gates * hidden)."""
+
+    cell_state: FloatArray | None
+    """LSTM: the whole ∂L/∂c_t, what reaches c_t through h_t included: shape (..., hidden)."""
+
+
+class Linearisation(Protocol):
+    """The derivative of the step s_{t-1} → s_t at given points; any leading dimensions."""
+
+    def __getitem__(self, index: int) -> Linearisation:
+        """Select one entry along the first leading dimension."""
+
+    def vjp(self, cotangent: FloatArray) -> Pullback:
+        """Jᵀ v: shape (..., state_size) to a Pullback. Leading dimensions broadcast."""
+
+    def jvp(self, tangent: FloatArray) -> FloatArray:
+        """J u: shape (..., state_size) to the same."""
+
+    def jacobian(self) -> FloatArray:
+        """∂s_t/∂s_{t-1}: shape (..., state_size, state_size). For small states only."""
+
+
+class Cell(Protocol):
+    """A recurrent update. The state is h, or (h, c) side by side for the LSTM."""
+
+    weights: LayerWeights
+
+    @property
+    def output_size(self) -> int:
+        """Width of h: the leading part of the state."""
+
+    @property
+    def state_size(self) -> int:
+        """Width of the whole state."""
+
+    def project(self, inputs: FloatArray) -> FloatArray:
+        """The drive u = W_ih x + biases: shape (..., input) to (..., gates * hidden)."""
+
+    def step(self, drive: FloatArray, state: FloatArray) -> FloatArray:
+        """One update: drive (..., gates * hidden) and state (..., state_size) to the new state."""
+
+    def linearise(self, drive: FloatArray, state: FloatArray) -> Linearisation:
+        """The derivative of `step` with respect to the state, at (drive, state)."""
+
+
+def sigmoid(x: FloatArray) -> FloatArray:
+    """The logistic function, without a warning where exp overflows to its right limit.
+
+    >>> sigmoid(np.array([-1000.0, 0.0, 1000.0]))
+    array([0. , 0.5, 1. ])
+    """
+    with np.errstate(over="ignore"):
+        return np.asarray(1.0 / (1.0 + np.exp(-x)))
+
+
+def scale_rows(factors: FloatArray, matrix: FloatArray) -> FloatArray:
+    """diag(factors) @ matrix for factors of shape (..., n): shape (..., n, m)."""
+    return factors[..., :, None] * matrix

@@ -1,0 +1,67 @@
+"""The plain RNN of Elman (1990): h′ = φ(W_ih x + b_ih + W_hh h + b_hh), φ = tanh or relu."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnndiag.cells.base import FloatArray, LayerWeights, Pullback, scale_rows
+
+
+@dataclass(frozen=True)
+class ElmanLinearisation:
+    """J = diag(φ′(a)) W_hh."""
+
+    weight_hh: FloatArray
+    slope: FloatArray
+    """φ′(a), shape (..., hidden)."""
+
+    def __getitem__(self, index: int) -> ElmanLinearisation:
+        return ElmanLinearisation(self.weight_hh, self.slope[index])
+
+    def vjp(self, cotangent: FloatArray) -> Pullback:
+        """Jᵀ v = W_hhᵀ (φ′(a) ⊙ v)."""
+        drive = cotangent * self.slope
+        return Pullback(drive @ self.weight_hh, drive, None)
+
+    def jvp(self, tangent: FloatArray) -> FloatArray:
+        """J u = φ′(a) ⊙ W_hh u."""
+        return self.slope * (tangent @ self.weight_hh.T)
+
+    def jacobian(self) -> FloatArray:
+        """Shape (..., hidden, hidden)."""
+        return scale_rows(self.slope, self.weight_hh)
+
+
+@dataclass(frozen=True)
+class ElmanCell:
+    """`torch.nn.RNN`'s update; the state is h, shape (..., hidden)."""
+
+    weights: LayerWeights
+
+    @property
+    def output_size(self) -> int:
+        """Width of h."""
+        return self.weights.weight_hh.shape[1]
+
+    @property
+    def state_size(self) -> int:
+        """Width of h, which is the whole state."""
+        return self.output_size
+
+    def project(self, inputs: FloatArray) -> FloatArray:
+        """W_ih x + b_ih + b_hh."""
+        w = self.weights
+        return np.asarray(inputs @ w.weight_ih.T + (w.bias_ih + w.bias_hh))
+
+    def step(self, drive: FloatArray, state: FloatArray) -> FloatArray:
+        """φ(u + W_hh h)."""
+        a = drive + state @ self.weights.weight_hh.T
+        return np.maximum(a, 0.0) if self.weights.activation == "relu" else np.tanh(a)
+
+    def linearise(self, drive: FloatArray, state: FloatArray) -> ElmanLinearisation:
+        """φ′(a) at the given points; relu′(0) = 0, as torch has it."""
+        h = self.step(drive, state)
+        slope = (h > 0.0).astype(np.float64) if self.weights.activation == "relu" else 1.0 - h * h
+        return ElmanLinearisation(self.weights.weight_hh, slope)

@@ -1,0 +1,127 @@
+"""The GRU of Cho et al. (2014) as PyTorch has it.
+
+r, z = σ(W_i· x + b_i· + W_h· h + b_h·);  q = W_hn h + b_hn;  n = tanh(W_in x + b_in + r ⊙ q);
+h′ = (1 − z) ⊙ n + z ⊙ h. PyTorch's z *keeps* the state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnndiag.cells.base import FloatArray, LayerWeights, Pullback, scale_rows, sigmoid
+
+
+@dataclass(frozen=True)
+class GRULinearisation:
+    """J = diag(z) + diag(α_r) W_hr + diag(α_z) W_hz + diag(α_n r) W_hn."""
+
+    weight_hh: FloatArray
+    keep: FloatArray
+    """z, shape (..., hidden)."""
+
+    reset_slope: FloatArray
+    """α_r = (1 − z)(1 − n²) q r(1 − r) = ∂h′/∂(reset pre-activation)."""
+
+    update_slope: FloatArray
+    """α_z = (h − n) z(1 − z)."""
+
+    candidate_slope: FloatArray
+    """α_n = (1 − z)(1 − n²)."""
+
+    reset: FloatArray
+    """r: between the candidate's pre-activation and W_hn h."""
+
+    def __getitem__(self, index: int) -> GRULinearisation:
+        return GRULinearisation(
+            self.weight_hh,
+            self.keep[index],
+            self.reset_slope[index],
+            self.update_slope[index],
+            self.candidate_slope[index],
+            self.reset[index],
+        )
+
+    def vjp(self, cotangent: FloatArray) -> Pullback:
+        """Jᵀ v = z ⊙ v + W_hhᵀ (α_r ⊙ v, α_z ⊙ v, r ⊙ α_n ⊙ v)."""
+        r, z, n = (
+            cotangent * slope
+            for slope in (self.reset_slope, self.update_slope, self.candidate_slope)
+        )
+        hidden_side = np.concatenate([r, z, n * self.reset], axis=-1)
+        state = cotangent * self.keep + hidden_side @ self.weight_hh
+        return Pullback(state, np.concatenate([r, z, n], axis=-1), None)
+
+    def jvp(self, tangent: FloatArray) -> FloatArray:
+        """J u."""
+        r, z, n = np.split(tangent @ self.weight_hh.T, 3, axis=-1)
+        return (
+            self.keep * tangent
+            + self.reset_slope * r
+            + self.update_slope * z
+            + self.candidate_slope * self.reset * n
+        )
+
+    def jacobian(self) -> FloatArray:
+        """Shape (..., hidden, hidden)."""
+        w_r, w_z, w_n = np.split(self.weight_hh, 3)
+        return (
+            scale_rows(self.keep, np.eye(self.weight_hh.shape[1]))
+            + scale_rows(self.reset_slope, w_r)
+            + scale_rows(self.update_slope, w_z)
+            + scale_rows(self.candidate_slope * self.reset, w_n)
+        )
+
+
+@dataclass(frozen=True)
+class GRUCell:
+    """`torch.nn.GRU`'s update; the state is h, shape (..., hidden)."""
+
+    weights: LayerWeights
+
+    @property
+    def output_size(self) -> int:
+        """Width of h."""
+        return self.weights.weight_hh.shape[1]
+
+    @property
+    def state_size(self) -> int:
+        """Width of h, which is the whole state."""
+        return self.output_size
+
+    def project(self, inputs: FloatArray) -> FloatArray:
+        """W_ih x + b_ih, and b_hr and b_hz; b_hn stays inside the reset gate's product."""
+        w = self.weights
+        bias = w.bias_ih.copy()
+        bias[: 2 * self.output_size] += w.bias_hh[: 2 * self.output_size]
+        return np.asarray(inputs @ w.weight_ih.T + bias)
+
+    def step(self, drive: FloatArray, state: FloatArray) -> FloatArray:
+        """(1 − z) ⊙ n + z ⊙ h."""
+        _, z, n, _ = self._gates(drive, state)
+        return np.asarray(n + z * (state - n))
+
+    def linearise(self, drive: FloatArray, state: FloatArray) -> GRULinearisation:
+        """The gates' slopes at the given points."""
+        r, z, n, q = self._gates(drive, state)
+        candidate = (1.0 - z) * (1.0 - n * n)
+        return GRULinearisation(
+            weight_hh=self.weights.weight_hh,
+            keep=z,
+            reset_slope=candidate * q * r * (1.0 - r),
+            update_slope=(state - n) * z * (1.0 - z),
+            candidate_slope=candidate,
+            reset=r,
+        )
+
+    def _gates(
+        self, drive: FloatArray, state: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """(r, z, n, q)."""
+        h = self.output_size
+        recurrent = state @ self.weights.weight_hh.T
+        rz = sigmoid(drive[..., : 2 * h] + recurrent[..., : 2 * h])
+        r, z = rz[..., :h], rz[..., h:]
+        q = recurrent[..., 2 * h :] + self.weights.bias_hh[2 * h :]
+        return r, z, np.tanh(drive[..., 2 * h :] + r * q), q

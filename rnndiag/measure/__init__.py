@@ -1,0 +1,1 @@
+"""From arrays to one frozen result per question."""
