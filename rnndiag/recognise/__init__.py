@@ -1,1 +1,56 @@
-"""From names and shapes to recurrent layers, and what was not recognised and why."""
+"""Names and shapes to recurrent layers, and what was not recognised and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rnndiag.containers.checkpoint import Checkpoint
+from rnndiag.recognise.absence import explain_absence
+from rnndiag.recognise.companions import embeddings, readouts
+from rnndiag.recognise.declare import Declaration, parse_declaration
+from rnndiag.recognise.declared import apply
+from rnndiag.recognise.layers import Recognition, RecurrentModule, Unrecognised
+from rnndiag.recognise.lookalikes import lookalikes
+from rnndiag.recognise.names import model_tensors
+from rnndiag.recognise.slots import stacks
+from rnndiag.recognise.stacks import build
+
+__all__ = ["Declaration", "explain_absence", "parse_declaration", "recognise"]
+
+
+def recognise(checkpoint: Checkpoint, declarations: Sequence[Declaration] = ()) -> Recognition:
+    """Find the recurrent layers of a checkpoint by its tensors' names and shapes alone.
+
+    Raises RnndiagError for a declaration that fits no tensor, several, or none of its shape.
+    """
+    tensors = model_tensors(checkpoint)
+    modules: list[RecurrentModule] = []
+    unrecognised: list[Unrecognised] = []
+    claimed: set[str] = set()
+    for stack in stacks(tensors):
+        module, complaints = build(stack, checkpoint.values)
+        modules += [] if module is None else [module]
+        unrecognised += complaints
+        claimed |= stack.names
+    modules = _without_copies(modules)
+    unrecognised += lookalikes(tensors, claimed)
+    for declaration in declarations:
+        modules = apply(declaration, tensors, modules)
+    used = {key for module in modules for layer in module.flat for key in layer.keys}
+    return Recognition(
+        modules=tuple(sorted(modules, key=lambda module: module.name)),
+        unrecognised=tuple(entry for entry in unrecognised if entry.name not in used),
+        embedding_candidates=embeddings(tensors),
+        readout_candidates=readouts(tensors, modules, claimed | used),
+    )
+
+
+def _without_copies(modules: Sequence[RecurrentModule]) -> list[RecurrentModule]:
+    """Modules that are a second name of the same storage left out; the first in the file stays."""
+    kept: dict[tuple[object, ...], RecurrentModule] = {}
+    for module in modules:
+        storage = tuple(
+            (layer.weight_hh.identity, layer.weight_ih.identity) for layer in module.flat
+        )
+        kept.setdefault(storage, module)
+    return list(kept.values())

@@ -10,6 +10,9 @@ from rnndiag.containers.checkpoint import StoredTensor
 CellKind = Literal["rnn", "gru", "lstm"]
 Direction = Literal["forward", "reverse"]
 
+ROOT = "(root)"
+"""How a bare module, whose name is empty, is shown."""
+
 
 @dataclass(frozen=True)
 class RecurrentLayer:
@@ -32,7 +35,10 @@ class RecurrentLayer:
     """Shape (gates * hidden, hidden), or (4 * hidden, projection) of a projected LSTM."""
 
     bias_ih: StoredTensor | None
+    """Shape (gates * hidden,), or (1, gates * hidden) in old files: flatten it once loaded."""
+
     bias_hh: StoredTensor | None
+    """The same; one of the two may be missing in a declared layer, and then counts as zero."""
 
     weight_hr: StoredTensor | None
     """Shape (projection, hidden); only of an LSTM with `proj_size`."""
@@ -66,11 +72,11 @@ class RecurrentLayer:
     @property
     def label(self) -> str:
         """How messages name it: "encoder.lstm/0/forward"."""
-        return f"{self.name or '(root)'}/{self.layer}/{self.direction}"
+        return f"{self.name or ROOT}/{self.layer}/{self.direction}"
 
 
 GATES: dict[CellKind, int] = {"rnn": 1, "gru": 3, "lstm": 4}
-"""Blocks stacked in weight_hh, in PyTorch's order: r, z, n for the GRU and i, f, g, o for the LSTM."""
+"""Blocks stacked in weight_hh, in PyTorch's order: r, z, n of the GRU, i, f, g, o of the LSTM."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,11 @@ class RecurrentModule:
     """layers[depth] holds the forward layer, and the reverse one after it where there is one."""
 
     @property
+    def flat(self) -> tuple[RecurrentLayer, ...]:
+        """Every layer and direction, bottom to top, forward before reverse."""
+        return tuple(layer for depth in self.layers for layer in depth)
+
+    @property
     def bidirectional(self) -> bool:
         """Whether its layers run both ways through time."""
         return len(self.layers[0]) == 2
@@ -90,6 +101,11 @@ class RecurrentModule:
     def input_size(self) -> int:
         """Width of the module's own input."""
         return self.layers[0][0].input_size
+
+    @property
+    def output_size(self) -> int:
+        """Width of one direction's hidden state at the top."""
+        return self.layers[-1][0].output_size
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,58 @@
+"""What to say when a file holds no recurrent weights that could be measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rnndiag.containers.checkpoint import Checkpoint, StoredTensor
+from rnndiag.errors import InputCode, RnndiagError
+from rnndiag.recognise.declare import FORM
+from rnndiag.recognise.declared import listed
+from rnndiag.recognise.layers import Recognition, Unrecognised
+from rnndiag.recognise.lookalikes import DECLARABLE, RECURRENT, RNN_MODULE
+from rnndiag.recognise.names import model_tensors
+from rnndiag.recognise.slots import cell_by_shape
+
+
+def explain_absence(checkpoint: Checkpoint, recognition: Recognition) -> RnndiagError:
+    """The error for a file without recurrent weights, naming what comes nearest."""
+    tensors = model_tensors(checkpoint)
+    if not tensors:
+        return _empty(checkpoint)
+    if recognition.unrecognised:
+        return _unmeasured(recognition.unrecognised)
+    keys = sorted(tensors, key=lambda name: -_likeness(name, tensors[name]))
+    return RnndiagError(
+        InputCode.NO_RECURRENT_WEIGHTS,
+        f"no recurrent weights found; keys are {listed(keys)}",
+        "name one with --as NAME=CELL (rnn, gru or lstm)",
+    )
+
+
+def _empty(checkpoint: Checkpoint) -> RnndiagError:
+    """The error for a file in which no model's tensor lies."""
+    what = "only optimizer state" if checkpoint.tensors else "no tensors"
+    return RnndiagError(
+        InputCode.NO_RECURRENT_WEIGHTS,
+        f"no recurrent weights found: the file holds {what}",
+        "name the file that holds the model's weights",
+    )
+
+
+def _unmeasured(entries: Sequence[Unrecognised]) -> RnndiagError:
+    """The error for a file whose recurrences cannot be measured; what can be declared comes first."""
+    first = min(entries, key=lambda entry: DECLARABLE not in entry.reason)
+    more = f" (and {len(entries) - 1} more)" if len(entries) > 1 else ""
+    return RnndiagError(
+        InputCode.NO_RECURRENT_WEIGHTS,
+        f"no recurrent weights could be measured: {first.name} {first.shape}{more}: {first.reason}",
+        f"rnndiag measures nn.RNN, nn.GRU, nn.LSTM, their cells, and what --as {FORM} names",
+    )
+
+
+def _likeness(name: str, tensor: StoredTensor) -> int:
+    """How near a tensor comes to a recurrence: its shape first, then its name."""
+    if not tensor.is_floating:
+        return -1
+    by_name = bool(RECURRENT.search(name)) or any(map(RNN_MODULE.fullmatch, name.split(".")))
+    return 2 * (cell_by_shape(tensor.shape) is not None) + by_name

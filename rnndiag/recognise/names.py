@@ -1,0 +1,172 @@
+"""What a tensor's name says: PyTorch's parameters, optimizer state, second views, wrappers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from rnndiag.containers.checkpoint import Checkpoint, StoredTensor
+from rnndiag.recognise.layers import Direction
+
+Role = Literal["weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"]
+
+PARAMETER = re.compile(
+    r"(?:(?P<module>.*)\.)?"
+    r"(?P<role>weight_ih|weight_hh|weight_hr|bias_ih|bias_hh)"
+    r"(?P<suffix>_l(?P<layer>0|[1-9][0-9]{0,3})(?P<reverse>_reverse)?)?",
+    re.DOTALL,
+)
+"""nn.RNN, nn.GRU and nn.LSTM number their layers, the cells do not. Numbers end at 9999."""
+
+OPTIMIZER_PARTS = frozenset(
+    {
+        *("param_groups", "momentum_buffer", "square_avg", "grad_avg", "acc_delta", "prev_grad"),
+        *("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "exp_avg_sq_row", "exp_avg_sq_col"),
+        *("exp_avg_diff", "exp_inf", "fp32_from_fp16_groups"),
+    }
+)
+"""Keys of the optimizers in torch.optim, Adafactor, Adan and apex; no module calls a weight so."""
+
+OPTIMIZER_STATE = re.compile(
+    r"(?:.*\.)?state\.(?:.*\.)?(?:step|sum|ax|mu|eta|prev|step_size)", re.DOTALL
+)
+"""Keys too common to be told by themselves, below a `state` as every state_dict has it."""
+
+SECOND_VIEWS = frozenset({"_flat_weights", "_all_weights", "all_weights", "_flat_weight_refs"})
+"""Lists in a pickled nn.RNNBase that hold its parameters a second time."""
+
+
+@dataclass(frozen=True)
+class ParameterName:
+    """A standard recurrent parameter's name, taken apart."""
+
+    module: str
+    role: Role
+    layer: int | None
+    """None for a cell, which has no number."""
+
+    direction: Direction
+
+    @property
+    def key(self) -> str:
+        """Put together again."""
+        return join(self.module, f"{self.role}{suffix(self.layer, self.direction)}")
+
+
+def join(module: str, name: str) -> str:
+    """Dotted name of something in a module; a bare module's prefix is empty."""
+    return f"{module}.{name}" if module else name
+
+
+def parent(name: str) -> str:
+    """Everything before the last dot, "" where there is none."""
+    return name.rpartition(".")[0]
+
+
+def suffix(layer: int | None, direction: Direction) -> str:
+    """`_l0_reverse`, as PyTorch writes it; nothing for a cell."""
+    if layer is None:
+        return ""
+    return f"_l{layer}{'_reverse' if direction == 'reverse' else ''}"
+
+
+def parse(name: str) -> ParameterName | None:
+    """Take a standard parameter's name apart; None for any other name.
+
+    >>> parse("encoder.rnn.weight_hh_l1_reverse")
+    ParameterName(module='encoder.rnn', role='weight_hh', layer=1, direction='reverse')
+    """
+    found = PARAMETER.fullmatch(name)
+    if found is None:
+        return None
+    layer = None if found["layer"] is None else int(found["layer"])
+    direction: Direction = "reverse" if found["reverse"] else "forward"
+    return ParameterName(found["module"] or "", cast(Role, found["role"]), layer, direction)
+
+
+def is_optimizer_state(name: str) -> bool:
+    """Whether a name belongs to an optimizer, not to a model."""
+    return (
+        not OPTIMIZER_PARTS.isdisjoint(name.split("."))
+        or OPTIMIZER_STATE.fullmatch(name) is not None
+    )
+
+
+def is_second_view(name: str) -> bool:
+    """Whether a name is a place in a module's own list of its parameters."""
+    return not SECOND_VIEWS.isdisjoint(name.split("."))
+
+
+def model_tensors(checkpoint: Checkpoint) -> dict[str, StoredTensor]:
+    """The tensors that are a model's own: no optimizer state, no second views."""
+    return {
+        name: tensor
+        for name, tensor in checkpoint.tensors.items()
+        if not is_optimizer_state(name) and not is_second_view(name)
+    }
+
+
+@dataclass(frozen=True)
+class Wrapped:
+    """A weight that is stored as the parts it is computed from."""
+
+    kind: str
+    parts: tuple[str, ...]
+    """Full names of the parts, in the order of the file."""
+
+
+WEIGHT_DROP = "AWD-LSTM weight drop"
+
+WRAPPERS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("weight_norm", re.compile(r"(?P<name>[^.]+)_[gv]")),
+    ("pruning or spectral_norm", re.compile(r"(?P<name>[^.]+)_(?:orig|mask|u)")),
+    (WEIGHT_DROP, re.compile(r"(?P<name>[^.]+)_raw")),
+    (
+        "parametrization",
+        re.compile(r"parametrizations\.(?P<name>[^.]+)\.(?:original[0-9]*|[0-9]+\..*)", re.DOTALL),
+    ),
+)
+"""How each wrapper of torch.nn.utils, and AWD-LSTM's WeightDrop, renames a weight in its module."""
+
+
+def unwrap(name: str, names: Mapping[str, object]) -> tuple[str, str] | None:
+    """The standard name that a wrapped part stands for, and the wrapper's kind."""
+    module, local = _split(name)
+    for kind, pattern in WRAPPERS:
+        found = pattern.fullmatch(local)
+        if found is None or parse(found["name"]) is None:
+            continue
+        inner = join(module, "module")
+        if kind == WEIGHT_DROP and join(inner, _input_weight(found["name"])) in names:
+            module = inner
+        return join(module, found["name"]), kind
+    return None
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Module and the name inside it; the `parametrizations` container is inside it."""
+    module, dot, rest = f".{name}".rpartition(".parametrizations.")
+    if dot:
+        return module[1:], f"parametrizations.{rest}"
+    module, _, local = name.rpartition(".")
+    return module, local
+
+
+def _input_weight(name: str) -> str:
+    """weight_ih_l0 for weight_hh_l0."""
+    return name.replace("_hh", "_ih", 1)
+
+
+def wrapped_weights(names: Iterable[str]) -> dict[str, Wrapped]:
+    """Standard name to the parts it must be rebuilt from."""
+    order = dict.fromkeys(names)
+    found: dict[str, Wrapped] = {}
+    for name in order:
+        target = unwrap(name, order)
+        if target is not None:
+            plain, kind = target
+            earlier = found[plain].parts if plain in found else ()
+            found[plain] = Wrapped(kind, (*earlier, name))
+    return found
