@@ -40,7 +40,7 @@ def _empty(checkpoint: Checkpoint) -> RnndiagError:
 
 
 def _unmeasured(entries: Sequence[Unrecognised]) -> RnndiagError:
-    """The error for a file whose recurrences cannot be measured; what can be declared comes first."""
+    """The error for recurrences that cannot be measured; what can be declared comes first."""
     first = min(entries, key=lambda entry: DECLARABLE not in entry.reason)
     more = f" (and {len(entries) - 1} more)" if len(entries) > 1 else ""
     return RnndiagError(

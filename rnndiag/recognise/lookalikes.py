@@ -23,6 +23,9 @@ RECURRENT = re.compile(
 RNN_MODULE = re.compile(r"(?:.*_)?(?:rnn|lstm|gru)(?:_?cell)?_?[0-9]*", re.IGNORECASE | re.DOTALL)
 """A module named for the cell it is."""
 
+DECLARABLE = "if it is one, declare it with"
+"""Stands in a reason before the line to type, where there is one."""
+
 NO_RECURRENCE = re.compile(r"in_proj|out|attn|attention|norm|embed|conv|inp|scale", re.IGNORECASE)
 """Parts of other layers, which share shapes with recurrences."""
 
@@ -129,9 +132,8 @@ def dense(name: str, around: Surroundings) -> str | None:
     what = f"its shape is that of {SPOKEN[cell]} with {shape[1]} unit{'s' * (shape[1] > 1)}"
     choice = "rnn:tanh" if cell == "rnn" else cell
     if inputs:
-        return (
-            f"{what}; if it is one, declare it with {as_line(f'{name}={choice},input={inputs[0]}')}"
-        )
+        line = as_line(f"{name}={choice},input={inputs[0]}")
+        return f"{what}; {DECLARABLE} {line}"
     return f"{what}, but no input matrix beside it has as many rows"
 
 
