@@ -1,0 +1,46 @@
+"""What every container format is shown: the file, its first bytes, its directory if it is a zip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rnndiag.containers.checkpoint import Skipped, StoredTensor, Value
+from rnndiag.containers.source import Source
+from rnndiag.containers.zip_archive import Archive, is_zip, open_archive
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A file that may be a checkpoint."""
+
+    source: Source
+    head: bytes
+    archive: Archive | None
+
+    @classmethod
+    def of(cls, source: Source) -> Candidate:
+        """Raises RD003 for a zip without a directory, RD004 for one with a misleading one."""
+        head = source.head()
+        return cls(source, head, open_archive(source) if is_zip(head) else None)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a container holds."""
+
+    tensors: dict[str, StoredTensor]
+    values: dict[str, Value]
+    skipped: tuple[Skipped, ...] = ()
+    would_import: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container format: how to know it by its content, and how to read it."""
+
+    name: str
+    recognises: Callable[[Candidate], bool]
+
+    read: Callable[[Candidate], Contents]
+    """Raises RnndiagError, and nothing else, for any bytes."""

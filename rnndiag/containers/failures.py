@@ -1,0 +1,42 @@
+"""How the readers say no: one constructor per kind of failure, with the usual remedy."""
+
+from rnndiag.errors import InputCode, RnndiagError
+
+_GET_AGAIN = "download or copy it again"
+
+
+def truncated(what: str = "the file is truncated") -> RnndiagError:
+    """Bytes that should be there are not."""
+    return RnndiagError(InputCode.DAMAGED, what, _GET_AGAIN)
+
+
+def damaged(what: str) -> RnndiagError:
+    """The bytes contradict each other."""
+    return RnndiagError(InputCode.DAMAGED, what, _GET_AGAIN)
+
+
+def refused(
+    what: str, remedy: str = "do not load it; ask its author for a clean one"
+) -> RnndiagError:
+    """Reading on would be unsafe, or would go over a limit."""
+    return RnndiagError(InputCode.REFUSED, what, remedy)
+
+
+def unsupported(what: str, remedy: str) -> RnndiagError:
+    """A format that is known, and not read."""
+    return RnndiagError(InputCode.UNSUPPORTED, what, remedy)
+
+
+def not_a_checkpoint(what: str, remedy: str) -> RnndiagError:
+    """Something else altogether."""
+    return RnndiagError(InputCode.NOT_A_CHECKPOINT, what, remedy)
+
+
+def cannot_open(what: str, remedy: str) -> RnndiagError:
+    """The path leads to no file that can be read."""
+    return RnndiagError(InputCode.CANNOT_OPEN, what, remedy)
+
+
+def out_of_memory(size_bytes: int) -> RnndiagError:
+    """An allocation of `size_bytes` failed."""
+    return refused(f"reading a part of it needs {size_bytes} bytes of memory", "free some memory")

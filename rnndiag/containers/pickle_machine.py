@@ -1,0 +1,105 @@
+"""A pickle machine, protocols 0 to 5, that builds inert records.
+
+GLOBAL never imports, REDUCE never calls, BUILD never sets an attribute, no key is hashed, and
+nothing recurses. What an opcode does stands in `pickle_opcodes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from rnndiag.containers.failures import damaged, refused
+from rnndiag.containers.pickle_stream import PickleStream
+from rnndiag.containers.records import GlobalRecord
+
+MAX_WORK = 32_000_000
+"""Opcodes of one pickle, where one that makes a container counts CONTAINER_WORK. The largest real
+vocabularies (two million words, stored twice) need about 22 million; this bounds the stack, the
+marks and the memo too, since nothing enters them without an opcode."""
+
+CONTAINER_WORK = 8
+"""A container takes about eight times the memory of a stack slot."""
+
+MEMO_WORK = 2
+"""What a memo entry counts beyond its opcode."""
+
+MAX_NAME = 1000
+"""Characters of a module or attribute name."""
+
+
+def _no_persistent_ids(identifier: object) -> object:
+    raise damaged("its pickle refers to data outside of itself")
+
+
+@dataclass
+class PickleMachine:
+    """The state of one run. `names` collects every global that was asked for."""
+
+    stream: PickleStream
+    names: set[str]
+    persistent: Callable[[object], object] = _no_persistent_ids
+    """Turns a persistent id into a record."""
+
+    work_left: int = MAX_WORK
+    stack: list[object] = field(default_factory=list)
+    """Since the last mark."""
+
+    marks: list[list[object]] = field(default_factory=list)
+    """The stacks below each mark."""
+
+    memo: dict[int, object] = field(default_factory=dict)
+
+    def fail(self, what: str) -> NoReturn:
+        """Raise RD003 with the place."""
+        raise damaged(f"its pickle is damaged: {what} before byte {self.stream.position}")
+
+    def spend(self, work: int) -> None:
+        """Charge the budget; raises RD004 when it is used up."""
+        self.work_left -= work
+        if self.work_left < 0:
+            raise refused("its pickle has more operations than any checkpoint needs")
+
+    def push(self, record: object) -> None:
+        """Put a record on the stack."""
+        self.stack.append(record)
+
+    def pop(self) -> object:
+        """Take the top record."""
+        if not self.stack:
+            self.fail("it takes from an empty stack")
+        return self.stack.pop()
+
+    def top(self) -> object:
+        """Look at the top record."""
+        if not self.stack:
+            self.fail("it reads from an empty stack")
+        return self.stack[-1]
+
+    def pop_mark(self) -> list[object]:
+        """Everything above the last mark, which is removed."""
+        if not self.marks:
+            self.fail("it asks for a mark that was never set")
+        above = self.stack
+        self.stack = self.marks.pop()
+        return above
+
+    def remember(self, index: int) -> None:
+        """Put the top record into the memo."""
+        self.spend(MEMO_WORK)
+        self.memo[index] = self.top()
+
+    def recall(self, index: int) -> None:
+        """Push a memo entry."""
+        if index not in self.memo:
+            self.fail(f"memo entry {index} was never set")
+        self.push(self.memo[index])
+
+    def push_global(self, module: str, name: str) -> None:
+        """Note a name that a trusting load would import, and push it as a record."""
+        if len(module) > MAX_NAME or len(name) > MAX_NAME:
+            raise refused("its pickle imports something with a name longer than 1000 characters")
+        record = GlobalRecord(module, name)
+        self.names.add(str(record))
+        self.push(record)

@@ -1,0 +1,77 @@
+"""What the pickle machine builds: inert records. None is hashed, compared, called or imported.
+
+Numbers, strings, bytes, None, tuples and lists stand for themselves; the rest is below. All compare
+by identity, and their lists grow while the pickle is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GlobalRecord:
+    """A name the pickle would have imported."""
+
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DictRecord:
+    """A dictionary as the pairs it was given, so that no key is ever hashed."""
+
+    pairs: list[tuple[object, object]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SetRecord:
+    """A set or frozenset as the items it was given."""
+
+    items: list[object] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CallRecord:
+    """A call that was asked for and not made, with everything done to its result afterwards."""
+
+    function: object
+    arguments: tuple[object, ...]
+    keywords: object = None
+    states: list[object] = field(default_factory=list)
+    items: list[object] = field(default_factory=list)
+    pairs: list[tuple[object, object]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StorageRecord:
+    """A reference to numbers that lie elsewhere in the file."""
+
+    kind: str
+    """dtype of its elements, "untyped" for bytes, or "unknown <name>"."""
+
+    key: str
+    device: str
+
+    count: int
+    """Elements in the whole storage."""
+
+    view_offset: int = 0
+    """Where this view of it starts, in elements."""
+
+    view_count: int | None = None
+    """Elements in the view; None for the whole."""
+
+
+PLAIN = (bool, int, float, str, type(None))
+"""The types of a plain value."""
+
+
+def called(record: object) -> str:
+    """The function of a call by name, as "module.name"; empty for anything else."""
+    if isinstance(record, CallRecord) and isinstance(record.function, GlobalRecord):
+        return str(record.function)
+    return ""

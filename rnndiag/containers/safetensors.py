@@ -1,0 +1,149 @@
+"""safetensors: a JSON header behind its length, then the numbers without gaps."""
+
+from __future__ import annotations
+
+import json
+import math
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from rnndiag.containers.candidate import Candidate, Container, Contents
+from rnndiag.containers.checkpoint import Skipped, StoredTensor, Value
+from rnndiag.containers.failures import damaged, refused, truncated
+from rnndiag.containers.source import Source
+from rnndiag.containers.text import printable
+from rnndiag.containers.views import DTYPES, View, contiguous_strides, item_size, stored_tensor
+
+_LENGTH_BYTES = 8
+_METADATA = "__metadata__"
+_HEADER_STARTS = (b'{"', b"{}", b"{ ", b"{\n", b"{\t", b"{\r")
+
+_MAX_HEADER_BYTES = 100_000_000
+"""The limit of the reference implementation."""
+
+_DTYPES = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "U64": "uint64",
+    "U32": "uint32",
+    "U16": "uint16",
+    "U8": "uint8",
+    "BOOL": "bool",
+    "C64": "complex64",
+}
+"""The format's name → torch's; others are passed on by their own name."""
+
+
+def _recognises(candidate: Candidate) -> bool:
+    return candidate.head[_LENGTH_BYTES : _LENGTH_BYTES + 2] in _HEADER_STARTS
+
+
+def _read(candidate: Candidate) -> Contents:
+    source = candidate.source
+    length = int.from_bytes(candidate.head[:_LENGTH_BYTES], "little")
+    if _LENGTH_BYTES + length > source.size:
+        raise truncated(f"the file is truncated: its header claims {length} bytes")
+    if length > _MAX_HEADER_BYTES:
+        raise refused(f"its header has {length} bytes, above the format's limit")
+    header = _parsed(source.read_at(_LENGTH_BYTES, length))
+    values = _metadata(header.pop(_METADATA, {}))
+    entries = {name: _entry(name, entry) for name, entry in header.items()}
+    data_start = _LENGTH_BYTES + length
+    _check_layout([place for _, _, place in entries.values()], source.size - data_start)
+    tensors: dict[str, StoredTensor] = {}
+    skipped = []
+    for name, (dtype, shape, place) in entries.items():
+        found = _tensor(source, data_start, name, (dtype, shape, place))
+        if isinstance(found, Skipped):
+            skipped.append(found)
+        else:
+            tensors[name] = found
+    return Contents(tensors, values, tuple(skipped))
+
+
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object; raises RD004 where a name occurs twice and readers would differ."""
+    found = {printable(key): value for key, value in pairs}
+    if len(found) != len(pairs):
+        raise refused("its header names something twice")
+    return found
+
+
+def _parsed(raw: bytes) -> dict[str, object]:
+    try:
+        header = json.loads(raw.decode("utf-8"), object_pairs_hook=_without_repeats)
+    except (ValueError, RecursionError):
+        raise damaged("its header is no valid JSON") from None
+    if not isinstance(header, dict):
+        raise damaged("its header is no JSON object")
+    return header
+
+
+def _metadata(metadata: object) -> dict[str, Value]:
+    if not isinstance(metadata, dict):
+        raise damaged("its metadata is no JSON object")
+    return {
+        f"{_METADATA}.{key}": printable(text)
+        for key, text in metadata.items()
+        if isinstance(text, str)
+    }
+
+
+Entry = tuple[str, tuple[int, ...], tuple[int, int]]
+"""torch's dtype, shape, and first and last byte in the data."""
+
+
+def _entry(name: str, entry: object) -> Entry:
+    if not isinstance(entry, dict):
+        raise damaged(f"corrupt tensor {name}: its entry is no JSON object")
+    shape, place = _numbers(name, entry.get("shape")), _numbers(name, entry.get("data_offsets"))
+    dtype = entry.get("dtype")
+    if len(place) != 2 or place[0] > place[1] or not isinstance(dtype, str):
+        raise damaged(f"corrupt tensor {name}: its dtype or offsets are invalid")
+    known = _DTYPES.get(dtype, printable(dtype).lower())
+    if known in DTYPES and math.prod(shape) * item_size(known) != place[1] - place[0]:
+        raise damaged(f"corrupt tensor {name}: its shape and its offsets disagree")
+    return known, shape, (place[0], place[1])
+
+
+def _numbers(name: str, found: object) -> tuple[int, ...]:
+    if not isinstance(found, list):
+        raise damaged(f"corrupt tensor {name}: its shape or offsets are missing")
+    if not all(type(number) is int and number >= 0 for number in found):
+        raise damaged(f"corrupt tensor {name}: its shape or offsets are no sizes")
+    return tuple(found)
+
+
+def _check_layout(places: list[tuple[int, int]], length: int) -> None:
+    """The tensors must cover the data exactly, as the reference implementation demands."""
+    ordered = sorted(places)
+    edges = [(0, 0), *ordered]
+    if any(before[1] != after[0] for before, after in pairwise(edges)):
+        raise damaged("its tensors overlap or leave a gap")
+    end = edges[-1][1]
+    if end > length:
+        raise truncated(f"the file is truncated: {length} of {end} bytes of data are there")
+    if end < length:
+        raise damaged("it has bytes that belong to no tensor")
+
+
+def _tensor(source: Source, data_start: int, name: str, entry: Entry) -> StoredTensor | Skipped:
+    dtype, shape, (first, last) = entry
+    count = math.prod(shape)
+    view = View(dtype, shape, contiguous_strides(shape), 0, count)
+
+    def read(start: int, length: int) -> npt.NDArray[np.uint8]:
+        return source.array_at(data_start + first + start, length)
+
+    return stored_tensor(name, view, ("data", first, last), read)
+
+
+SAFETENSORS = Container("safetensors", _recognises, _read)

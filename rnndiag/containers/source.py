@@ -1,0 +1,151 @@
+"""One regular file, opened without hanging and read in small bounded pieces."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from io import FileIO
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from rnndiag.containers.failures import cannot_open, damaged, out_of_memory, truncated
+
+HEAD_BYTES = 4096
+"""Enough to know every format by: a tar names itself at byte 257, a web page within a kilobyte."""
+
+_KINDS = (
+    (stat.S_ISDIR, "it is a directory", "name a file in it"),
+    (stat.S_ISFIFO, "it is a named pipe", "save its contents to a file first"),
+    (stat.S_ISSOCK, "it is a socket", "name a checkpoint file"),
+    (stat.S_ISCHR, "it is a device", "name a checkpoint file"),
+    (stat.S_ISBLK, "it is a device", "name a checkpoint file"),
+)
+
+
+@dataclass
+class Source:
+    """A file's identity, and reads from it. Reopens on demand, so that none stays open."""
+
+    path: str
+    status: os.stat_result
+    _handle: FileIO | None = field(default=None, repr=False)
+
+    @classmethod
+    def open(cls, path: str) -> Self:
+        """Look at the path before opening it; raises RD001 for anything but a regular file."""
+        try:
+            status = os.stat(path)  # noqa: PTH116 (a hostile path need not survive Path())
+        except (OSError, ValueError) as error:
+            raise _open_failure(error) from None
+        for is_kind, what, remedy in _KINDS:
+            if is_kind(status.st_mode):
+                raise cannot_open(what, remedy)
+        if status.st_size == 0:
+            raise truncated("the file is empty")
+        return cls(path, status)
+
+    @property
+    def size(self) -> int:
+        """Bytes in the file when it was first looked at."""
+        return self.status.st_size
+
+    def __enter__(self) -> Self:
+        """Keep one handle open for the reads in the block."""
+        self._handle = self._opened()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the handle; later reads open their own."""
+        if self._handle is not None:
+            self._handle.close()
+            self._handle = None
+
+    def read_at(self, start: int, count: int) -> bytes:
+        """Exactly `count` bytes from `start`; raises RD003 when they are not all there."""
+        return self.array_at(start, count).tobytes()
+
+    def array_at(self, start: int, count: int) -> npt.NDArray[np.uint8]:
+        """The same as a fresh array of shape (count,)."""
+        if start < 0 or count < 0 or start + count > self.size:
+            raise truncated()
+        try:
+            values = np.empty(count, np.uint8)
+        except MemoryError:
+            raise out_of_memory(count) from None
+        if self._handle is not None:
+            _fill(self._handle, start, values, self.size)
+            return values
+        with self._opened() as handle:
+            _fill(handle, start, values, self.size)
+        return values
+
+    def head(self) -> bytes:
+        """The first bytes, at most HEAD_BYTES."""
+        return self.read_at(0, min(HEAD_BYTES, self.size))
+
+    def _opened(self) -> FileIO:
+        try:
+            handle = FileIO(self.path, opener=_open_without_waiting)
+        except (OSError, ValueError) as error:
+            raise _open_failure(error) from None
+        now = os.fstat(handle.fileno())
+        if _identity(now) != _identity(self.status):
+            handle.close()
+            raise _changed()
+        return handle
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int, int, int]:
+    return (
+        stat.S_IFMT(status.st_mode),
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+    )
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Opening a FIFO that replaced the file a moment ago must not wait for a writer."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _fill(handle: FileIO, start: int, values: npt.NDArray[np.uint8], size: int) -> None:
+    try:
+        if os.fstat(handle.fileno()).st_size != size:
+            raise _changed()
+        handle.seek(start)
+        rest = values.data
+        while rest:
+            count = handle.readinto(rest)
+            if not count:
+                raise _changed()
+            rest = rest[count:]
+    except OSError as error:
+        raise cannot_open(f"it cannot be read ({_reason(error)})", "check the disk") from None
+
+
+def _changed() -> Exception:
+    return damaged("the file changed while being read")
+
+
+def _reason(error: OSError | ValueError) -> str:
+    text = error.strerror if isinstance(error, OSError) else str(error)
+    return (text or type(error).__name__).lower()
+
+
+def _open_failure(error: OSError | ValueError) -> Exception:
+    if isinstance(error, FileNotFoundError):
+        return cannot_open("no such file", "check the path")
+    if isinstance(error, PermissionError):
+        return cannot_open("no permission to read it", "change its mode or run as its owner")
+    return cannot_open(f"it cannot be opened ({_reason(error)})", "check the path")

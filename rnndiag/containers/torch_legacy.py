@@ -1,0 +1,106 @@
+"""torch's container before 1.6: five pickles in a row, then the storages behind their sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rnndiag.containers.candidate import Candidate, Container, Contents
+from rnndiag.containers.failures import damaged, truncated, unsupported
+from rnndiag.containers.pickle_machine import PickleMachine
+from rnndiag.containers.pickle_opcodes import run
+from rnndiag.containers.pickle_stream import PickleStream
+from rnndiag.containers.records import StorageRecord
+from rnndiag.containers.source import Source
+from rnndiag.containers.torch_pickles import TorchPickle
+from rnndiag.containers.torch_storages import storage_bytes
+
+MAGIC = 0x1950A86A20F9469CFC6C
+_PROTOCOL = 1001
+_MAGIC_BYTES = b"\x8a\x0a" + MAGIC.to_bytes(10, "little")
+_MAGIC_TEXT = b"L%dL" % MAGIC
+_MAGIC_WITHIN = 32
+"""Bytes: protocol 4 and 5 put a frame before the number."""
+
+_SIZE_BYTES = 8
+
+
+@dataclass(frozen=True)
+class _Sections:
+    """Where the bytes of each storage start."""
+
+    source: Source
+    starts: dict[str, int]
+    big_endian: bool = False
+    """Never: torch has always swapped to little-endian when it wrote this container."""
+
+    def read(self, key: str, start: int, count: int) -> npt.NDArray[np.uint8]:
+        """Bytes of a storage."""
+        return self.source.array_at(self.starts[key] + start, count)
+
+
+def _recognises(candidate: Candidate) -> bool:
+    head = candidate.head[:_MAGIC_WITHIN]
+    return _MAGIC_BYTES in head or head.startswith(_MAGIC_TEXT)
+
+
+def _read(candidate: Candidate) -> Contents:
+    source = candidate.source
+    stream = PickleStream(source.read_at, 0, source.size)
+    _check_version(stream)
+    pickle = TorchPickle()
+    root = pickle.run(stream)
+    keys = _plain_pickle(stream)
+    starts = _storage_starts(source, stream.position, _checked_keys(keys, pickle), pickle.storages)
+    return pickle.contents(root, _Sections(source, starts))
+
+
+def _plain_pickle(stream: PickleStream) -> object:
+    """A pickle that needs nothing from outside."""
+    return run(PickleMachine(stream, set()))
+
+
+def _check_version(stream: PickleStream) -> None:
+    """Magic number, protocol and system information, of which only the protocol matters."""
+    _plain_pickle(stream)
+    protocol = _plain_pickle(stream)
+    if protocol != _PROTOCOL:
+        raise unsupported("a torch file of an unknown protocol", "save it with a newer torch")
+    _plain_pickle(stream)
+
+
+def _checked_keys(keys: object, pickle: TorchPickle) -> list[str]:
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise damaged("its list of storages is no list of names")
+    names = [key for key in keys if isinstance(key, str)]
+    if len(set(names)) != len(names):
+        raise damaged("its list of storages names one twice")
+    missing = pickle.storages.keys() - set(names)
+    if missing:
+        raise damaged(f"storage {min(missing)} is missing")
+    return names
+
+
+def _storage_starts(
+    source: Source, position: int, keys: list[str], storages: dict[str, StorageRecord]
+) -> dict[str, int]:
+    """Step over every storage, comparing its size with the one its tensors declare."""
+    starts = {}
+    for key in keys:
+        storage = storages.get(key)
+        length = None if storage is None else storage_bytes(storage)
+        if storage is None or length is None:
+            raise unsupported(f"a storage of an unknown type ({key})", "save it with a newer torch")
+        count = int.from_bytes(source.read_at(position, _SIZE_BYTES), "little", signed=True)
+        if count != storage.count:
+            raise damaged(f"storage {key} has {count} elements where {storage.count} are declared")
+        starts[key] = position + _SIZE_BYTES
+        position = starts[key] + length
+        if position > source.size:
+            raise truncated()
+    return starts
+
+
+TORCH_LEGACY = Container("torch-legacy", _recognises, _read)
