@@ -1,0 +1,101 @@
+"""Optimizers' state in a checkpoint, by name: whose it is and which settings go with it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rnndiag.containers.checkpoint import Checkpoint, StoredTensor
+
+STATE = re.compile(r"(?P<optimizer>(?:.*\.)?)state\.(?P<id>.+)\.(?P<key>[^.]+)", re.DOTALL)
+"""`optimizer.state.3.exp_avg_sq`: the last `state` counts."""
+
+AVERAGES = frozenset(
+    {"exp_avg", "exp_avg_sq", "max_exp_avg_sq", "square_avg", "grad_avg", "acc_delta", "exp_inf"}
+    | {"sum", "momentum_buffer"}
+)
+"""Keys of running averages in the state of torch.optim's optimizers."""
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """One optimizer's part of a checkpoint."""
+
+    prefix: str
+    """"optimizer." with its dot, "" where the whole file is the optimizer's."""
+
+    states: Mapping[str, Mapping[str, StoredTensor]]
+    """Parameter id to key to running average, in the order of the file."""
+
+    groups: Mapping[str, str]
+    """Parameter id to parameter group, as far as the file lists them."""
+
+    group_names: tuple[str, ...]
+
+    checkpoint: Checkpoint
+
+    def settings(self, key: str) -> list[float | None]:
+        """A number from every parameter group."""
+        return [self._in_group(group, key) for group in self.group_names]
+
+    def setting(self, key: str, parameter: str) -> float | None:
+        """A number from a parameter's group, or from the only group there is."""
+        only = self.group_names[0] if len(self.group_names) == 1 else None
+        group = self.groups.get(parameter, only)
+        return None if group is None else self._in_group(group, key)
+
+    def step(self, parameter: str) -> float | None:
+        """Steps taken for one parameter."""
+        return number_at(self.checkpoint, f"{self.prefix}state.{parameter}.step")
+
+    @property
+    def decoupled(self) -> bool | None:
+        """Whether weight decay bypasses the averages; None where the file does not say."""
+        for group in self.group_names:
+            key = f"{self.prefix}param_groups.{group}.decoupled_weight_decay"
+            value = self.checkpoint.values.get(key)
+            if isinstance(value, bool):
+                return value
+        return None
+
+    def _in_group(self, group: str, key: str) -> float | None:
+        return number_at(self.checkpoint, f"{self.prefix}param_groups.{group}.{key}")
+
+
+def optimizers(checkpoint: Checkpoint) -> list[Optimizer]:
+    """Every optimizer of a checkpoint that keeps running averages, in the order of the file."""
+    states: dict[str, dict[str, dict[str, StoredTensor]]] = {}
+    for name, tensor in checkpoint.tensors.items():
+        found = STATE.fullmatch(name)
+        if found is not None and found["key"] in AVERAGES and tensor.is_floating and tensor.size:
+            own = states.setdefault(found["optimizer"], {})
+            own.setdefault(found["id"], {})[found["key"]] = tensor
+    groups: dict[str, dict[str, str]] = {prefix: {} for prefix in states}
+    names: dict[str, dict[str, None]] = {prefix: {} for prefix in states}
+    for name in (*checkpoint.values, *checkpoint.tensors):
+        prefix, found_groups, rest = name.rpartition("param_groups.")
+        if found_groups and prefix in states:
+            group, _, key = rest.partition(".")
+            names[prefix][group] = None
+            if key.startswith("params.") and name in checkpoint.values:
+                groups[prefix][str(checkpoint.values[name])] = group
+    return [
+        Optimizer(prefix, own, groups[prefix], tuple(names[prefix]), checkpoint)
+        for prefix, own in states.items()
+    ]
+
+
+def number_at(checkpoint: Checkpoint, name: str) -> float | None:
+    """A finite number by name: a plain value, or a tensor of one element."""
+    value: object = checkpoint.values.get(name)
+    if name in checkpoint.tensors and checkpoint.tensors[name].size == 1:
+        value = checkpoint.tensors[name].load().item()
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None

@@ -1,0 +1,68 @@
+"""Training's own hyper-parameters in a checkpoint, where their names leave no doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from rnndiag.containers.checkpoint import Checkpoint
+from rnndiag.recognise.optimizers import number_at
+
+CLIP_NAMES = frozenset(
+    {"max_grad_norm", "max_gradient_norm", "clip_grad_norm", "clip_gradient_norm"}
+    | {"grad_norm_clip", "gradient_clip_val", "gradient_clip", "gradient_clipping"}
+    | {"grad_clip", "clip_grad", "clip_gradient", "clip_gradients", "max_norm"}
+)
+"""The norm at which gradients are clipped, as Lightning, transformers and others call it."""
+
+SEQUENCE_NAMES = frozenset(
+    {"seq_len", "seq_length", "seqlen", "sequence_length", "sequence_len"}
+    | {"bptt", "bptt_len", "bptt_steps", "tbptt", "tbptt_steps", "truncated_bptt_steps"}
+)
+"""The number of time steps that gradients travel."""
+
+
+class Setting(NamedTuple):
+    """A hyper-parameter found in the file."""
+
+    name: str
+    """Its full name; the first, where the file says it several times."""
+
+    value: float
+
+
+def clip_setting(checkpoint: Checkpoint) -> Setting | None:
+    """The norm at which gradients were clipped; None where the file does not say or disagrees."""
+    named = _named(checkpoint, CLIP_NAMES)
+    return _agreed(setting for setting in named if not _clips_by_value(checkpoint, setting.name))
+
+
+def sequence_length_setting(checkpoint: Checkpoint) -> Setting | None:
+    """The number of time steps in training; None where the file does not say or disagrees."""
+    named = _named(checkpoint, SEQUENCE_NAMES)
+    return _agreed(
+        Setting(setting.name, int(setting.value))
+        for setting in named
+        if isinstance(checkpoint.values[setting.name], int)
+    )
+
+
+def _named(checkpoint: Checkpoint, names: frozenset[str]) -> Iterable[Setting]:
+    """Positive numbers under one of some names."""
+    for name in checkpoint.values:
+        if name.rpartition(".")[2] in names:
+            number = number_at(checkpoint, name)
+            if number is not None and number > 0:
+                yield Setting(name, number)
+
+
+def _clips_by_value(checkpoint: Checkpoint, name: str) -> bool:
+    """Lightning's other algorithm, whose setting is no norm."""
+    module, dot, _ = name.rpartition(".")
+    return checkpoint.values.get(f"{module}{dot}gradient_clip_algorithm") == "value"
+
+
+def _agreed(settings: Iterable[Setting]) -> Setting | None:
+    """The first of several settings that all have one value."""
+    found = list(settings)
+    return found[0] if len({setting.value for setting in found}) == 1 else None
