@@ -1,0 +1,54 @@
+# Everything runs from a fresh clone with Python >= 3.11 and make; nothing is installed outside .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+CREATED := $(VENV)/.created
+RUNTIME := $(VENV)/.runtime
+DEVELOP := $(VENV)/.develop
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format types bench clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+demo: $(RUNTIME) ## install without torch and look at the bundled checkpoint
+	$(BIN)/rnndiag spectrum
+	$(BIN)/rnndiag bptt-trace --seq-len 200
+
+test: $(DEVELOP) ## run the tests
+	$(BIN)/python -m pytest
+
+lint: $(DEVELOP) ## ruff: rules and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(DEVELOP) ## rewrite the files as `make lint` wants them
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(DEVELOP) ## mypy, strict
+	$(BIN)/mypy
+
+bench: $(DEVELOP) ## measure the speed ratios
+	$(BIN)/python benchmarks/run.py
+
+clean: ## remove the environment and the caches
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+
+# The stamps keep a second call from installing again; a change of the metadata or pins renews them.
+$(CREATED):
+	$(PYTHON) -c 'import sys; sys.exit("rnndiag needs Python 3.11 or later: make PYTHON=..." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+# Both installations are editable, so neither replaces the other's.
+$(RUNTIME): $(CREATED) pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt -e .
+	touch $@
+
+$(DEVELOP): $(CREATED) pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt -e '.[test]'
+	touch $(RUNTIME) $@
