@@ -17,6 +17,20 @@ class InputCode(Enum):
     INTERNAL = "RD009"
 
 
+INPUT_CODES: dict[InputCode, str] = {
+    InputCode.CANNOT_OPEN: "the file cannot be opened: missing, empty, no permission, no file",
+    InputCode.NOT_A_CHECKPOINT: "the file is no checkpoint; the message says what it is",
+    InputCode.DAMAGED: "the file is damaged or truncated",
+    InputCode.REFUSED: "the file is refused as unsafe, or over a limit",
+    InputCode.UNSUPPORTED: "a format or dtype that is not read",
+    InputCode.NO_RECURRENT_WEIGHTS: "the file holds no recurrent weights that are recognised",
+    InputCode.USAGE: "usage or configuration: an option, a name or a given array does not fit",
+    InputCode.CANNOT_WRITE: "the report cannot be written",
+    InputCode.INTERNAL: "an internal error, which is a defect of rnndiag",
+}
+"""What each code means, in a line."""
+
+
 class RnndiagError(Exception):
     """An input that gets no verdict.
 

@@ -72,26 +72,34 @@ def run_stack(cells: Cells, inputs_tbi: FloatArray, initial: States) -> list[lis
     """
     runs: list[list[LayerRun]] = []
     below = inputs_tbi
+    overflow: int | None = None
     for layer_cells, layer_initial in zip(cells, initial, strict=True):
         layer_runs = [
             run_layer(cell, below if direction == 0 else below[::-1], state)
             for direction, (cell, state) in enumerate(zip(layer_cells, layer_initial, strict=True))
         ]
+        if len(layer_cells) == 2 and overflow is not None:
+            layer_runs = [run.first(0, overflow) for run in layer_runs]
         runs.append(layer_runs)
+        overflow = _first_overflow(layer_runs) or overflow
         below = _joined_outputs(layer_runs)
     return runs if len(cells[0]) == 2 else _cut_to_shortest(runs)
+
+
+def _first_overflow(runs: Sequence[LayerRun]) -> int | None:
+    return min((run.overflow_step for run in runs if run.overflow_step is not None), default=None)
 
 
 def _joined_outputs(runs: Sequence[LayerRun]) -> FloatArray:
     """What the layer above sees at each step, both directions side by side."""
     if len(runs) == 1:
         return runs[0].outputs()
-    if any(run.overflow_step is not None for run in runs):
+    if _first_overflow(runs) is not None:
         return np.empty((0, runs[0].states_tbs.shape[1], 2 * runs[0].cell.output_size))
     return np.concatenate([runs[0].outputs(), runs[1].outputs()[::-1]], axis=-1)
 
 
 def _cut_to_shortest(runs: list[list[LayerRun]]) -> list[list[LayerRun]]:
     steps = min(run.steps for (run,) in runs)
-    overflow = min((r.overflow_step for (r,) in runs if r.overflow_step is not None), default=None)
+    overflow = _first_overflow([run for (run,) in runs])
     return [[run.first(steps, overflow)] for (run,) in runs]

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rnndiag.cells.base import FloatArray
+from rnndiag.cells.base import FloatArray, Linearisation
+from rnndiag.cells.lstm import LSTMLinearisation
 from rnndiag.rollout import LayerRun
 
 IntArray = npt.NDArray[np.int64]
@@ -33,6 +34,23 @@ class GradientNorms:
 
     cell_state: FloatArray | None
     """ln ‖∂L/∂c_{T-k}‖ with what reaches c through h, the same shape; of an LSTM only."""
+
+    exposure: FloatArray | None
+    """Mean o(1 − tanh² c) of each memory cell, shape (hidden,); of an LSTM that ran a step only."""
+
+
+def log_rms(log_norms: FloatArray) -> FloatArray:
+    """ln of the root mean square of exp(log_norms) over the last two axes, at any scale.
+
+    >>> round(float(np.exp(2 * log_rms(np.log([[3.0, 4.0]])))), 12)
+    12.5
+    """
+    flat = log_norms.reshape(*log_norms.shape[:-2], -1)
+    peak = flat.max(axis=-1, keepdims=True)
+    peak = np.where(np.isfinite(peak), peak, 0.0)
+    with np.errstate(divide="ignore"):
+        mean = np.log(np.exp(2.0 * (flat - peak)).mean(axis=-1))
+    return np.asarray(0.5 * mean + peak[..., 0])
 
 
 @dataclass(frozen=True)
@@ -84,7 +102,10 @@ def trace_gradients(
     steps = runs[0].steps
     linearisations = [run.cell.linearise(run.drive_tbg, run.states_tbs[:-1]) for run in runs]
     gradients = _seed(runs, cotangent_nbh)
-    recorders = [_Recorder(run, cotangent_nbh.shape[:2]) for run in runs]
+    recorders = [
+        _Recorder(run, linearisation, cotangent_nbh.shape[:2])
+        for run, linearisation in zip(runs, linearisations, strict=True)
+    ]
     for lag in range(steps + 1):
         for depth in reversed(range(len(runs))):
             recorders[depth].hidden(lag, gradients[depth])
@@ -122,12 +143,18 @@ def _widen(hidden: FloatArray, width: int) -> FloatArray:
 class _Recorder:
     """Collects one layer's norms, lag by lag."""
 
-    def __init__(self, run: LayerRun, lead: tuple[int, ...]) -> None:
+    def __init__(
+        self, run: LayerRun, linearisation: Linearisation, lead: tuple[int, ...]
+    ) -> None:
         self.width = run.cell.output_size
         shape = (run.steps + 1, *lead)
         self._hidden = np.empty(shape)
-        has_cell_state = run.cell.state_size > self.width
-        self._cell_state = np.empty(shape) if has_cell_state else None
+        self._cell_state: FloatArray | None = None
+        self._exposure: FloatArray | None = None
+        if isinstance(linearisation, LSTMLinearisation):
+            self._cell_state = np.empty(shape)
+            if run.steps:
+                self._exposure = linearisation.exposure.mean(axis=(0, 1))
 
     def hidden(self, lag: int, gradient: ScaledVectors) -> None:
         self._hidden[lag] = gradient.log_norm(self.width)
@@ -143,4 +170,4 @@ class _Recorder:
             self._cell_state[-1] = part.log_norm()
 
     def result(self) -> GradientNorms:
-        return GradientNorms(self._hidden, self._cell_state)
+        return GradientNorms(self._hidden, self._cell_state, self._exposure)

@@ -1,0 +1,5 @@
+"""`python -m rnndiag`."""
+
+from rnndiag.cli import main
+
+main()

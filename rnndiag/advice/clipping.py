@@ -1,0 +1,72 @@
+"""A clip value: from the gradients that the optimizer saw where the file has them, else a convention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rnndiag.measure.training_state import TrainingState
+
+CONVENTION = 1.0
+"""max_norm that most training scripts start from (the default of Hugging Face's Trainer, too)."""
+
+SPREAD = (0.5, 10.0)
+"""Pascanu, Mikolov & Bengio 2013: half to ten times the average norm gives similar training."""
+
+
+@dataclass(frozen=True)
+class ClippingAdvice:
+    """A value for `torch.nn.utils.clip_grad_norm_` and what it rests on."""
+
+    max_norm: float
+    """Norm over all parameters together, in the units of the loss that was trained."""
+
+    basis: Literal["optimizer-state", "convention"]
+
+    reasonable_range: tuple[float, float] | None
+    """Where to search around a measured value; None for the convention."""
+
+    reason: str
+    """One sentence: where the value comes from."""
+
+    caveats: tuple[str, ...] = ()
+    setting: tuple[str, float] | None = None
+    """Name and value of a clip setting that the file itself holds."""
+
+
+def advise_clipping(
+    state: TrainingState | None, setting: tuple[str, float] | None = None
+) -> ClippingAdvice:
+    """R, the root mean square norm of the last gradients, where an optimizer state gives it."""
+    norm = None if state is None else state.gradient_rms_norm
+    if state is None or norm is None or norm <= 0.0:
+        return ClippingAdvice(
+            max_norm=CONVENTION,
+            basis="convention",
+            reasonable_range=None,
+            reason=_convention_reason(state),
+            setting=setting,
+        )
+    return ClippingAdvice(
+        max_norm=float(f"{norm:.2g}"),
+        basis="optimizer-state",
+        reasonable_range=(SPREAD[0] * norm, SPREAD[1] * norm),
+        reason=(
+            f"the {state.optimizer} state holds the gradients' root mean square norm over its last "
+            f"steps: {norm:.4g}, as the optimizer saw them, after any clipping"
+        ),
+        caveats=(*state.caveats, "spikes do not show in it: compare with logged norms"),
+        setting=setting,
+    )
+
+
+def _convention_reason(state: TrainingState | None) -> str:
+    missing = (
+        "the file holds no optimizer state"
+        if state is None
+        else f"the {state.optimizer} state gives no gradient norm ({state.absent})"
+    )
+    return (
+        f"convention, not measured: {missing}; log the norms that clip_grad_norm_ returns for 100 "
+        "steps and take their 95th percentile"
+    )

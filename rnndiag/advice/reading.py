@@ -1,0 +1,161 @@
+"""What the numbers imply and what they do not, in plain sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rnndiag.measure.fixed_point import LARGEST_STATE, Settling, StepJacobian
+from rnndiag.measure.spectrum import BlockSpectrum, Spectrum, StateMap
+from rnndiag.measure.trace import DriveTrace, LayerTrace
+from rnndiag.recognise.layers import RecurrentLayer
+from rnndiag.rounding import judged
+
+
+def read_spectrum(layer: RecurrentLayer, spectrum: Spectrum) -> list[str]:
+    """The sentences under one layer's spectrum."""
+    state_map = spectrum.state_map
+    if layer.cell == "rnn" and state_map is not None:
+        weights = list(_read_plain(layer, spectrum.blocks[0], state_map))
+    else:
+        weights = [
+            "A gate's block of W_hh maps h to a gate, not to the next state: its norm says how "
+            "strongly the gate answers to h, and its eigenvalues say nothing about memory."
+        ]
+    return [*weights, *_read_settling(spectrum.settling), RATE_DECIDES]
+
+
+RATE_DECIDES = (
+    "This is the network without input. What gradients do on inputs is measured by "
+    "`rnndiag bptt-trace`; where the two differ, believe the trace."
+)
+
+
+def _read_plain(layer: RecurrentLayer, block: BlockSpectrum, state_map: StateMap) -> Iterator[str]:
+    radius = judged(block.spectral_radius or 0.0)
+    if state_map.certified_contracting:
+        yield (
+            f"Certified: the spectral norm {block.spectral_norm:.4g} is below 1, so with "
+            f"{layer.activation} the gradient shrinks at every step whatever the input."
+        )
+    elif radius > 1.0:
+        bends = "saturation" if layer.activation == "tanh" else "switched-off units"
+        yield (
+            f"The spectral radius {radius:.4g} of W_hh is above 1. That alone is no explosion: "
+            f"{bends} can make every step contract."
+        )
+    else:
+        yield (
+            f"The spectral radius {radius:.4g} of W_hh is at most 1. That alone is no proof that "
+            f"gradients vanish: the spectral norm, {block.spectral_norm:.4g}, is not below 1."
+        )
+    if state_map.transient_growth is not None and state_map.transient_growth > 10.0:
+        yield (
+            f"Powers of W_hh grow {state_map.transient_growth:.4g}-fold in "
+            f"{state_map.transient_growth_step} steps before they decay."
+        )
+    if state_map.eigenvalue_uncertainty > 0.01:
+        yield (
+            "The eigenvalues are ill-conditioned: W_hh and its transpose give radii that differ by "
+            f"{state_map.eigenvalue_uncertainty:.2g}, where exact arithmetic gives the same."
+        )
+
+
+def _read_settling(settling: Settling) -> Iterator[str]:
+    jacobian = settling.jacobian
+    if jacobian.at == "none":
+        yield (
+            f"The step Jacobian was not computed: the state is wider than {LARGEST_STATE}, or its "
+            "values overflow."
+        )
+        return
+    radius = judged(jacobian.spectral_radius or 0.0)
+    if jacobian.at == "origin":
+        yield (
+            "Without input the state settles nowhere (a cycle, or chaos); the step Jacobian is taken "
+            f"at h = 0, spectral radius {radius:.4g}."
+        )
+    elif jacobian.stable:
+        yield f"Without input the state settles{_memory(jacobian)}"
+    else:
+        yield (
+            f"Without input the fixed point it starts from is unstable (spectral radius {radius:.4g})."
+            f"{_after_push(settling.after_push)}"
+        )
+
+
+def _memory(jacobian: StepJacobian) -> str:
+    tau = jacobian.time_constant
+    if tau is None:
+        return ", and a perturbation is gone at once."
+    turning = "" if jacobian.period is None else f", turning once in {jacobian.period:.4g} steps"
+    return (
+        f", and a small perturbation there shrinks by {jacobian.spectral_radius:.4g} a step in its "
+        f"slowest direction: time constant {tau:.4g} steps{turning}."
+    )
+
+
+def _after_push(reached: StepJacobian | None) -> str:
+    if reached is None:
+        return " Pushed off it, the state settles nowhere: it cycles, or is chaotic."
+    return (
+        f" Pushed off it, the state settles elsewhere{_memory(reached)}"
+        if reached.stable
+        else " Pushed off it, the state comes near another fixed point, unstable as well."
+    )
+
+
+def headline(trace: LayerTrace) -> DriveTrace:
+    """The deciding drive under which the gradient lasts longest: the one shown in pictures."""
+    deciding = [drive for drive in trace.drives if drive.deciding]
+    return max(deciding, key=lambda drive: float(drive.log10_gradient_norm[-1]))
+
+
+def read_trace(trace: LayerTrace) -> list[str]:
+    """The sentences under one layer's trace."""
+    drive = headline(trace)
+    steps = len(drive.log10_gradient_norm) - 1
+    sentences = [_VERDICTS[trace.verdict].format(steps=steps)]
+    if drive.overflow_step is not None:
+        sentences.append(f"The forward pass overflows at step {drive.overflow_step}.")
+    if drive.decay.half_life is not None:
+        sentences.append(
+            f"At its slowest (input: {drive.drive}) the gradient halves every "
+            f"{drive.decay.half_life:.4g} steps; {_horizon(drive.decay.horizons[2], steps)}."
+        )
+    if trace.textbook_log10 is not None:
+        sentences.append(_textbook(float(trace.textbook_log10[-1]), drive))
+    if drive.dead_cells:
+        sentences.append(
+            f"{drive.dead_cells} memory cells are saturated out of reach of any loss (dead)."
+        )
+    if not any(d.deciding and d.drive in {"embedding", "onehot", "given"} for d in trace.drives):
+        sentences.append(
+            "Measured on synthetic input: growth and decay depend on the data, so give yours with "
+            "--input FILE for a verdict on it."
+        )
+    return sentences
+
+
+_VERDICTS = {
+    "exploding": "Exploding: under every deciding input the gradient grows a thousandfold or more.",
+    "growing": "Growing: the gradient rises with every step back, less than a thousandfold so far.",
+    "stable": "Stable: more than a thousandth of the gradient is left after {steps} steps.",
+    "vanishing": "Vanishing: less than a thousandth of the gradient is left after {steps} steps. "
+    "Clipping does not help against that.",
+    "mixed": "Mixed: the verdict depends on the input; see the rows.",
+}
+
+
+def _horizon(lag: int | None, steps: int) -> str:
+    if lag is None:
+        return f"it is above a thousandth at all {steps} lags, longer than tested"
+    if lag < 0:
+        return "it is below a thousandth at every lag"
+    return f"it falls below a thousandth after {lag} steps"
+
+
+def _textbook(last: float, drive: DriveTrace) -> str:
+    return (
+        f"The textbook product of W_hh alone would give 10^{last:.3g} at the last lag; with the "
+        f"activation it is 10^{float(drive.log10_gradient_norm[-1]):.3g}."
+    )

@@ -1,0 +1,32 @@
+"""`rnndiag bptt-trace`."""
+
+from __future__ import annotations
+
+from rnndiag.cli import options as o
+from rnndiag.cli.requests import TraceOptions
+from rnndiag.cli.single import Common, run_single
+
+
+def bptt_trace(
+    checkpoint: o.Checkpoint = None,
+    seq_len: o.SeqLen = None,
+    batch: o.Batch = 8,
+    seed: o.Seed = 0,
+    drive: o.Input = "auto",
+    batch_first: o.BatchFirst = False,
+    initial_state: o.InitialState = "random",
+    cotangents: o.Cotangents = 1,
+    cotangent: o.Cotangent = None,
+    layer: o.Layer = None,
+    declared: o.As = None,
+    format_name: o.OutputFormat = None,
+    output: o.OutputFile = None,
+    fail_on: o.FailOnOption = "never",
+    quiet: o.Quiet = False,
+) -> int:
+    """Gradient norm at every lag of back-propagation through time."""
+    common = Common(checkpoint, layer, declared, format_name, output, fail_on, quiet)
+    trace = TraceOptions(
+        seq_len, batch, seed, drive, batch_first, initial_state, cotangents, cotangent
+    )
+    return run_single("bptt-trace", common, trace=trace)

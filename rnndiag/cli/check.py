@@ -1,0 +1,50 @@
+"""`rnndiag check`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rnndiag.cli import options as o
+from rnndiag.cli.locate import locate
+from rnndiag.cli.output import show
+from rnndiag.cli.requests import TraceOptions, declarations
+
+Paths = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="PATH...", show_default=False, help="Checkpoints, and folders to search for them."
+    ),
+]
+
+
+def check(
+    paths: Paths = None,
+    seq_len: o.SeqLen = None,
+    batch: o.Batch = 8,
+    seed: o.Seed = 0,
+    drive: o.Input = "auto",
+    layer: o.Layer = None,
+    declared: o.As = None,
+    format_name: o.OutputFormat = None,
+    output: o.OutputFile = None,
+    fail_on: o.FailOnOption = "error",
+) -> int:
+    """Gate: apply the rules to files and folders; exit 0 clean, 1 findings, 2 no verdict."""
+    named = paths or [locate(None, quiet=True, gate=True)]
+    trace = TraceOptions(seq_len, batch, seed, drive)
+    from rnndiag.analysis import Request
+    from rnndiag.gate import check_paths
+    from rnndiag.report import Report
+
+    request = Request(trace=trace.request(), layer=layer, declarations=declarations(declared))
+    files, skipped = check_paths(named, request)
+    report = Report(
+        command="check",
+        settings={"layer": layer, "fail_on": fail_on, **trace.settings()},
+        files=files,
+        skipped_files=skipped,
+        fail_on=fail_on,
+    )
+    return show(report, format_name, output)

@@ -1,0 +1,34 @@
+"""`rnndiag explain`."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated
+
+import typer
+
+from rnndiag.cli.output import write
+from rnndiag.errors import INPUT_CODES, InputCode, RnndiagError
+
+Code = Annotated[str, typer.Argument(help="A code such as RD301.", show_default=False)]
+
+
+def explain(code: Code) -> int:
+    """What a rule means, its threshold, source and remedy."""
+    wanted = code.upper()
+    documented = {input_code.value: text for input_code, text in INPUT_CODES.items()}
+    if wanted in documented:
+        write(f"{wanted}: {documented[wanted]}\nExit code 2; it cannot be ignored.\n")
+        return 0
+    from rnndiag.rules import RULES
+
+    for rule in RULES:
+        if rule.code == wanted:
+            write(
+                f"{rule.code}: {rule.title} ({rule.severity})\n\n{rule.documentation.strip()}\n\n"
+                f"Threshold: {rule.threshold}\nSource: {rule.source}\n"
+            )
+            return 0
+    known = [*documented, *(rule.code for rule in RULES)]
+    nearest = difflib.get_close_matches(wanted, known, n=3) or known
+    raise RnndiagError(InputCode.USAGE, f"no rule {code}", f"there are {', '.join(nearest)}")

@@ -1,0 +1,113 @@
+"""From a command's options to what is to be measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, get_args
+
+from rnndiag.cli.options import DriveName
+from rnndiag.errors import InputCode, RnndiagError
+
+if TYPE_CHECKING:
+    from rnndiag.analysis import TraceRequest
+    from rnndiag.cells.base import FloatArray
+    from rnndiag.given import GivenStates
+    from rnndiag.recognise import Declaration
+
+
+class TraceOptions(NamedTuple):
+    """The options of a trace as they were typed."""
+
+    seq_len: int | None = None
+    batch: int = 8
+    seed: int = 0
+    drive: str = "auto"
+    batch_first: bool = False
+    initial_state: str = "random"
+    cotangents: int = 1
+    cotangent: str | None = None
+
+    def request(self) -> TraceRequest:
+        """Read the files that were named, and check what can be checked without a module."""
+        from rnndiag.analysis import TraceRequest
+
+        named = self.drive in get_args(DriveName)
+        cotangent = None if self.cotangent is None else _single(self.cotangent, "cotangent")
+        return TraceRequest(
+            seq_len=self.seq_len,
+            batch=self.batch,
+            seed=self.seed,
+            drive=self.drive if named else "auto",
+            inputs_tbi=None if named else _inputs(self.drive, self.batch_first),
+            initial=_initial(self.initial_state),
+            cotangents=self.cotangents if cotangent is None else len(cotangent),
+            cotangent_nbh=cotangent,
+        )
+
+    def settings(self) -> dict[str, str | int | float | bool | None]:
+        """As they stand in the report."""
+        return {
+            "seq_len": self.seq_len,
+            "batch": self.batch,
+            "seed": self.seed,
+            "input": self.drive,
+            "initial_state": self.initial_state,
+            "cotangents": self.cotangents,
+            "cotangent": self.cotangent,
+        }
+
+
+def declarations(texts: list[str] | None) -> tuple[Declaration, ...]:
+    """The --as options, parsed."""
+    if not texts:
+        return ()
+    from rnndiag.recognise import parse_declaration
+
+    return tuple(parse_declaration(text) for text in texts)
+
+
+def _inputs(path: str, batch_first: bool) -> FloatArray:
+    if not Path(path).exists():
+        names = ", ".join(get_args(DriveName))
+        raise RnndiagError(
+            InputCode.USAGE, f"--input {path} is no drive and no file", f"drives are {names}"
+        )
+    array = _single(path, "input")
+    return array.swapaxes(0, 1) if batch_first else array
+
+
+def _single(path: str, what: str) -> FloatArray:
+    """The one three-dimensional array of a file."""
+    from rnndiag.containers.arrays import read_arrays
+
+    arrays = read_arrays(path)
+    if len(arrays) > 1:
+        raise RnndiagError(
+            InputCode.USAGE,
+            f"{path} holds the arrays {', '.join(sorted(arrays))}",
+            f"give a file with the {what} alone",
+        )
+    array = next(iter(arrays.values()))
+    if array.ndim != 3 or not array.size:
+        raise RnndiagError(
+            InputCode.USAGE,
+            f"the {what} in {path} has shape {array.shape}",
+            "three dimensions are needed: "
+            + ("(steps, batch, features)" if what == "input" else "(n, batch, hidden)"),
+        )
+    return array
+
+
+def _initial(choice: str) -> GivenStates | None:
+    from rnndiag.containers.arrays import read_arrays
+    from rnndiag.given import GivenStates
+
+    if choice == "random":
+        return None
+    if choice == "zero":
+        return GivenStates.zero()
+    if not Path(choice).exists():
+        raise RnndiagError(
+            InputCode.USAGE, f"--initial-state {choice} is no file", "give random, zero or a file"
+        )
+    return GivenStates.from_arrays(read_arrays(choice))

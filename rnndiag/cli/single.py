@@ -1,0 +1,50 @@
+"""What the commands on one checkpoint have in common."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rnndiag.cli.locate import locate
+from rnndiag.cli.output import show
+from rnndiag.cli.requests import TraceOptions, declarations
+
+
+class Common(NamedTuple):
+    """The options of every analysing command, as they were typed."""
+
+    checkpoint: str | None
+    layer: str | None
+    declared: list[str] | None
+    format_name: str | None
+    output: str | None
+    fail_on: str
+    quiet: bool
+
+
+def run_single(
+    command: str,
+    common: Common,
+    *,
+    spectrum: bool = False,
+    trace: TraceOptions | None = None,
+    advice: bool = False,
+) -> int:
+    """Find the checkpoint, measure it, show it; returns the exit code."""
+    path = locate(common.checkpoint, common.quiet, gate=common.fail_on != "never")
+    # Only now: --help and usage errors need none of this, nor numpy.
+    from rnndiag.analysis import Request
+    from rnndiag.report import Report, report_file
+
+    request = Request(
+        spectrum=spectrum,
+        trace=None if trace is None else trace.request(),
+        layer=common.layer,
+        declarations=declarations(common.declared),
+    )
+    report = Report(
+        command=command,
+        settings={"layer": common.layer, **({} if trace is None else trace.settings())},
+        files=(report_file(path, request, with_advice=advice),),
+        fail_on=common.fail_on,
+    )
+    return show(report, common.format_name, common.output)

@@ -1,0 +1,28 @@
+"""`rnndiag suggest`."""
+
+from __future__ import annotations
+
+from rnndiag.cli import options as o
+from rnndiag.cli.requests import TraceOptions
+from rnndiag.cli.single import Common, run_single
+
+
+def suggest(
+    checkpoint: o.Checkpoint = None,
+    seq_len: o.SeqLen = None,
+    batch: o.Batch = 8,
+    seed: o.Seed = 0,
+    drive: o.Input = "auto",
+    batch_first: o.BatchFirst = False,
+    initial_state: o.InitialState = "random",
+    layer: o.Layer = None,
+    declared: o.As = None,
+    format_name: o.OutputFormat = None,
+    output: o.OutputFile = None,
+    fail_on: o.FailOnOption = "never",
+    quiet: o.Quiet = False,
+) -> int:
+    """A clip value and a truncation length with their evidence, and code to paste."""
+    common = Common(checkpoint, layer, declared, format_name, output, fail_on, quiet)
+    trace = TraceOptions(seq_len, batch, seed, drive, batch_first, initial_state)
+    return run_single("suggest", common, trace=trace, advice=True)

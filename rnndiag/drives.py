@@ -1,0 +1,137 @@
+"""The inputs a recurrent module is run on when nobody gives it data, and those that are given."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from rnndiag.cells.base import FloatArray
+from rnndiag.containers.checkpoint import Checkpoint
+from rnndiag.errors import InputCode, RnndiagError
+from rnndiag.recognise.layers import Recognition, RecurrentModule
+
+SyntheticName = Literal["zero", "weak", "normal", "embedding", "onehot"]
+SYNTHETIC: tuple[SyntheticName, ...] = ("zero", "weak", "normal", "embedding", "onehot")
+
+Sampler = Callable[[np.random.Generator, int, int], FloatArray]
+"""(generator, steps, batch) to inputs of shape (steps, batch, input)."""
+
+
+@dataclass(frozen=True)
+class Drive:
+    """One kind of input."""
+
+    name: str
+
+    deciding: bool
+    """Whether the verdict rests on it (among the deciding ones, on all of them together)."""
+
+    sample: Sampler
+
+    source: str = ""
+    """Where its values come from, for a reader: "rows of embed.weight"."""
+
+    def inputs(self, seed: int, steps: int, batch: int) -> FloatArray:
+        """Inputs of shape (steps, batch, input): the same for the same name and seed."""
+        generator = np.random.default_rng([seed, zlib.crc32(self.name.encode())])
+        return self.sample(generator, steps, batch)
+
+
+def choose_drives(
+    module: RecurrentModule,
+    recognition: Recognition,
+    checkpoint: Checkpoint,
+    requested: str = "auto",
+) -> tuple[Drive, ...]:
+    """The drives for one module: every one that fits it, or the one requested by name.
+
+    Deciding are the file's own embedding where it has one of the module's input width, else one-hot
+    symbols where a readout has as many rows as the module has inputs, else zero, weak and normal
+    together. Raises RnndiagError (RD007) for a requested drive that this module cannot have.
+    """
+    symbols = _embedding_drive(module, recognition, checkpoint) or _onehot_drive(
+        module, recognition, checkpoint
+    )
+    width = module.input_size
+    noise = symbols is None
+    drives = [
+        Drive("zero", noise, lambda _, t, b: np.zeros((t, b, width)), "no input"),
+        Drive("weak", noise, _gaussian(width, width**-0.5), "Gaussian, std 1/sqrt(input size)"),
+        Drive("normal", noise, _gaussian(width, 1.0), "Gaussian, std 1"),
+    ]
+    if symbols is not None:
+        drives.insert(0, symbols)
+    if requested == "auto":
+        return tuple(drives)
+    if requested == "onehot":
+        drives.append(Drive("onehot", True, _onehot(width), f"one of {width} symbols"))
+    chosen = [drive for drive in drives if drive.name == requested]
+    if not chosen:
+        raise RnndiagError(
+            InputCode.USAGE,
+            f"no {requested} drive for {module.name or '(root)'}: the file holds no embedding of "
+            f"its input width {width}",
+            "use --input zero, weak, normal, onehot or a file",
+        )
+    only = chosen[0]
+    return (Drive(only.name, True, only.sample, only.source),)
+
+
+def given_drive(inputs_tbi: FloatArray, source: str) -> Drive:
+    """The user's own inputs, shape (steps, batch, input)."""
+    return Drive("given", True, lambda _, t, b: inputs_tbi[:t, :b], source)
+
+
+def _gaussian(width: int, deviation: float) -> Sampler:
+    return lambda generator, t, b: deviation * generator.standard_normal((t, b, width))
+
+
+def _onehot(width: int) -> Sampler:
+    return lambda generator, t, b: np.eye(width)[generator.integers(width, size=(t, b))]
+
+
+def _embedding_drive(
+    module: RecurrentModule, recognition: Recognition, checkpoint: Checkpoint
+) -> Drive | None:
+    """Rows of the file's embedding: of the nearest one, if several have the right width."""
+    fitting = [
+        name
+        for name in recognition.embedding_candidates
+        if checkpoint.tensors[name].shape[1] == module.input_size
+    ]
+    if not fitting:
+        return None
+    name = max(fitting, key=lambda n: _common_prefix(n, module.name))
+    rows = np.asarray(checkpoint.tensors[name].load(), dtype=np.float64)
+    if not np.isfinite(rows).all():
+        return None
+
+    def sample(generator: np.random.Generator, steps: int, batch: int) -> FloatArray:
+        return np.asarray(rows[generator.integers(len(rows), size=(steps, batch))])
+
+    return Drive("embedding", True, sample, f"rows of {name}")
+
+
+def _onehot_drive(
+    module: RecurrentModule, recognition: Recognition, checkpoint: Checkpoint
+) -> Drive | None:
+    """One-hot symbols, if a readout of this module scores as many symbols as it has inputs."""
+    width = module.input_size
+    joined = sum(layer.output_size for layer in module.layers[-1])
+    for name in recognition.readout_candidates:
+        if checkpoint.tensors[name].shape == (width, joined):
+            return Drive("onehot", True, _onehot(width), f"{width} symbols, as {name} scores")
+    return None
+
+
+def _common_prefix(left: str, right: str) -> int:
+    length = 0
+    for a, b in zip(left.split("."), right.split("."), strict=False):
+        if a != b:
+            break
+        length += 1
+    return length

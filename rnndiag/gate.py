@@ -1,0 +1,66 @@
+"""Many files at once: named ones must give a verdict, those found in a folder may be no checkpoint."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rnndiag.analysis import Request
+from rnndiag.containers.checkpoint import Skipped
+from rnndiag.errors import InputCode
+from rnndiag.report import FileReport, report_file
+
+SKIPPABLE = {InputCode.NOT_A_CHECKPOINT, InputCode.NO_RECURRENT_WEIGHTS}
+"""What a file met in a folder may be without stopping the verdict."""
+
+
+def check_paths(
+    paths: Sequence[str], request: Request
+) -> tuple[tuple[FileReport, ...], tuple[Skipped, ...]]:
+    """Measure every file once, sorted by path; returns the reports and what was skipped."""
+    reports: list[FileReport] = []
+    skipped: list[Skipped] = []
+    for path, named in _files(paths):
+        report = report_file(path, request)
+        if report.error is not None and not named and report.error.code in SKIPPABLE:
+            skipped.append(Skipped(path, report.error.what))
+        else:
+            reports.append(report)
+    return tuple(reports), tuple(skipped)
+
+
+def _files(paths: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    """(path, whether it was named) of every file, sorted; the same file once."""
+    found: dict[str, bool] = {}
+    for path in paths:
+        if Path(path).is_dir():
+            for inner in _walk(path):
+                found.setdefault(inner, False)
+        else:
+            found[path] = True
+    seen: set[tuple[int, int]] = set()
+    for path, named in sorted(found.items()):
+        identity = _identity(path)
+        if identity is None or identity not in seen:
+            seen |= {identity} if identity else set()
+            yield path, named
+
+
+def _walk(folder: str) -> Iterator[str]:
+    """Regular files below a folder; hidden ones are somebody else's."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(parent, name)
+            if not name.startswith(".") and path.is_file():
+                yield str(path)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """The same for two names of one file; None where it cannot be opened at all."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

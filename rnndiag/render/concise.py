@@ -1,0 +1,104 @@
+"""One line a layer or finding, for pipes, grep and CI logs; nothing is wrapped or cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rnndiag.advice.reading import headline
+from rnndiag.analysis import LayerResult
+from rnndiag.escape import printable
+from rnndiag.render.base import Screen, number, power_of_ten
+from rnndiag.report import FileReport, Report
+
+
+def render(report: Report, _: Screen) -> str:
+    """`path:layer: key=value …` for measures, `path:layer: CODE severity message` for findings."""
+    lines = [line for file in report.files for line in _file(report, file)]
+    lines += [f"{printable(s.name)}: skipped: {printable(s.reason)}" for s in report.skipped_files]
+    if report.command == "check":
+        lines.append(summary(report))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def summary(report: Report) -> str:
+    """The last line of a gate: how many of what."""
+    errors = sum(file.error is not None for file in report.files)
+    counts = [
+        f"{len(report.files)} checked",
+        *(
+            f"{sum(f.severity == severity for f in report.findings)} {severity}s"
+            for severity in ("error", "warning", "note")
+        ),
+        f"{errors} without a verdict",
+        f"{len(report.skipped_files)} skipped",
+    ]
+    return f"{report.status}: {', '.join(counts)}"
+
+
+def _file(report: Report, file: FileReport) -> Iterator[str]:
+    path = printable(file.path)
+    if file.result is not None and report.command != "check":
+        for item in file.result.layers:
+            fields = " ".join(f"{key}={value}" for key, value in _fields(item))
+            yield f"{path}:{printable(item.layer.label)}: {fields}"
+        yield from (f"{path}: {line}" for line in _advice(file))
+    for finding in file.findings:
+        yield (
+            f"{path}:{printable(finding.layer)}: {finding.code} {finding.severity} "
+            f"{printable(finding.message)}; {printable(finding.remedy)}"
+        )
+
+
+def _fields(item: LayerResult) -> Iterator[tuple[str, str]]:
+    layer = item.layer
+    yield "cell", layer.cell if layer.cell != "rnn" else f"rnn-{layer.activation}"
+    yield "input", str(layer.input_size)
+    yield "hidden", str(layer.hidden_size)
+    if layer.projection_size is not None:
+        yield "projection", str(layer.projection_size)
+    yield "dtype", layer.weight_hh.dtype
+    yield "non_finite", str(item.weights.non_finite)
+    if item.not_measured is not None:
+        yield "not_measured", printable(item.not_measured).replace(" ", "_")
+    yield from _spectrum_fields(item)
+    yield from _trace_fields(item)
+
+
+def _spectrum_fields(item: LayerResult) -> Iterator[tuple[str, str]]:
+    if item.spectrum is None:
+        return
+    for block in item.spectrum.blocks:
+        yield f"norm_{block.block}", number(block.spectral_norm)
+    if item.layer.cell == "rnn":
+        yield "radius_hh", number(item.spectrum.blocks[0].spectral_radius)
+    jacobian = item.spectrum.settling.jacobian
+    yield "jacobian_at", jacobian.at
+    yield "jacobian_radius", number(jacobian.spectral_radius)
+    yield "jacobian_stable", "-" if jacobian.stable is None else str(jacobian.stable).lower()
+    yield "time_constant", number(jacobian.time_constant)
+
+
+def _trace_fields(item: LayerResult) -> Iterator[tuple[str, str]]:
+    if item.trace is None:
+        return
+    drive = headline(item.trace)
+    yield "verdict", item.trace.verdict
+    yield "seq_len", str(item.trace.seq_len)
+    yield "input_drive", drive.drive
+    yield "rate_per_step", number(drive.decay.rate_per_step)
+    yield "half_life", number(drive.decay.half_life)
+    yield "horizon_1e3", number(drive.decay.horizons[2])
+    yield "growth_log10", number(drive.decay.growth_log10)
+    yield "last_lag", power_of_ten(float(drive.log10_gradient_norm[-1]))
+
+
+def _advice(file: FileReport) -> Iterator[str]:
+    if file.advice is None:
+        return
+    clipping, truncation = file.advice.clipping, file.advice.truncation
+    yield f"clipping: max_norm={clipping.max_norm:g} basis={clipping.basis}"
+    window = "-" if truncation.window is None else f"{truncation.window[0]},{truncation.window[1]}"
+    yield (
+        f"truncation: status={truncation.status} lags={number(truncation.lags)} k1,k2={window} "
+        f"chunk={number(truncation.chunk)} layer={printable(truncation.layer)}"
+    )

@@ -1,0 +1,64 @@
+"""The terminal's format: Rich tables, a small picture, and what the numbers mean."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from rnndiag.escape import printable
+from rnndiag.render.base import Screen
+from rnndiag.render.table import findings, inspecting, spectrum, suggest, trace
+from rnndiag.report import FileReport, Report
+
+
+def render(report: Report, screen: Screen) -> str:
+    """The whole report, wrapped at the screen's width."""
+    out = io.StringIO()
+    console = Console(
+        file=out,
+        width=screen.width,
+        force_terminal=screen.color,
+        color_system="standard" if screen.color else None,
+        markup=False,
+        highlight=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+    for part in _parts(report, screen):
+        console.print(part)
+    lines = (line.rstrip() for line in out.getvalue().splitlines())
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _parts(report: Report, screen: Screen) -> Iterator[RenderableType]:
+    for file in report.files:
+        if file.error is None:
+            yield Text(_title(file), style="bold")
+            yield from _body(report, file, screen)
+            yield from findings.show(file)
+    if report.command == "check":
+        yield from findings.closing(report)
+
+
+def _title(file: FileReport) -> str:
+    path = printable(file.path)
+    if file.result is None:
+        return path
+    checkpoint = file.result.checkpoint
+    return f"{path}  ({checkpoint.container}, {checkpoint.size_bytes:,} bytes)"
+
+
+def _body(report: Report, file: FileReport, screen: Screen) -> Iterator[RenderableType]:
+    if file.result is None:
+        return
+    if report.command == "inspect":
+        yield from inspecting.show(file.result)
+    elif report.command == "spectrum":
+        yield from spectrum.show(file.result, screen)
+    elif report.command == "bptt-trace":
+        yield from trace.show(file.result, screen)
+    elif report.command == "suggest" and file.advice is not None:
+        yield from suggest.show(file.advice)

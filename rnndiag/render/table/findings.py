@@ -1,0 +1,37 @@
+"""The table of findings, and the lines of a gate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from rnndiag.escape import printable
+from rnndiag.render.concise import summary
+from rnndiag.render.table.parts import SEVERITY_STYLES, bullets, table
+from rnndiag.report import FileReport, Report
+
+
+def show(file: FileReport) -> Iterator[RenderableType]:
+    """One row a finding, its remedy under its message."""
+    if not file.findings:
+        return
+    made = table("code", "severity", "layer", "finding", left=("code", "severity", "layer", "finding"))
+    for finding in file.findings:
+        made.add_row(
+            finding.code,
+            Text(finding.severity, style=SEVERITY_STYLES[finding.severity]),
+            Text(printable(finding.layer)),
+            Text(f"{printable(finding.message)}\n{printable(finding.remedy)}"),
+        )
+    yield made
+
+
+def closing(report: Report) -> Iterator[RenderableType]:
+    """What a gate ends with."""
+    yield bullets(f"skipped {s.name}: {s.reason}" for s in report.skipped_files)
+    style = {"clean": "bold green", "findings": "bold red", "no-verdict": "bold yellow"}
+    yield Text(summary(report), style=style[report.status])
+    if report.findings:
+        yield Text("what a code means: rnndiag explain CODE")

@@ -1,0 +1,104 @@
+"""The table of `inspect`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from rnndiag.analysis import FileResult, LayerResult
+from rnndiag.escape import printable
+from rnndiag.measure.training_state import TrainingState
+from rnndiag.render.base import number
+from rnndiag.render.table.parts import bullets, cell_name, sizes, table
+
+SHOWN_NAMES = 8
+"""Unrecognised tensors and imports that are listed; JSON has all of them."""
+
+
+def show(result: FileResult) -> Iterator[RenderableType]:
+    """Layers, training state, and everything that was not recognised or read."""
+    yield _layers(result)
+    yield bullets(_notes(result))
+
+
+def _layers(result: FileResult) -> RenderableType:
+    made = table(
+        *("layer", "cell", "in > hidden", "dtype", "values", "moved", "time constant"),
+        left=("layer", "cell", "dtype", "values", "moved"),
+    )
+    for item in result.layers:
+        layer, health = item.layer, item.weights
+        values = "finite" if not health.non_finite else f"{health.non_finite} NaN/inf"
+        made.add_row(
+            Text(printable(layer.label)),
+            cell_name(layer),
+            sizes(layer),
+            layer.weight_hh.dtype,
+            Text(values, style="bold red" if health.non_finite else ""),
+            _moved(health.moved_from_init),
+            _time_constants(item),
+        )
+    return made
+
+
+def _moved(moved: dict[str, bool]) -> str:
+    """Which tensors left the box they were initialised in."""
+    short = [name.replace("weight_", "W_").replace("bias_", "b_") for name, m in moved.items() if m]
+    return " ".join(short) or "none"
+
+
+def _time_constants(item: LayerResult) -> str:
+    found = item.weights.gate_time_constants
+    if not found:
+        return "-"
+    tau = found[0]
+    return f"{tau.median:.3g} ({tau.shortest:.3g} to {tau.longest:.3g})"
+
+
+def _notes(result: FileResult) -> Iterator[str]:
+    yield (
+        "moved: tensors with values outside ±1/sqrt(hidden), the box PyTorch initialises in"
+        + (
+            "; time constant: steps, median and range over units, of the forget or update gate's "
+            "two biases alone"
+            if any(item.weights.gate_time_constants for item in result.layers)
+            else ""
+        )
+    )
+    assumed = {a: item.layer.label for item in result.layers for a in item.layer.assumptions}
+    yield from (f"{label}: {assumption}" for assumption, label in assumed.items())
+    yield _training(result.training_state)
+    unrecognised = result.recognition.unrecognised
+    for entry in unrecognised[:SHOWN_NAMES]:
+        shape = " x ".join(map(str, entry.shape))
+        yield f"not measured: {entry.name} ({shape}): {entry.reason}"
+    if len(unrecognised) > SHOWN_NAMES:
+        yield f"… and {len(unrecognised) - SHOWN_NAMES} more not measured (--format json has all)"
+    for skipped in result.checkpoint.skipped[:SHOWN_NAMES]:
+        yield f"not read: {skipped.name}: {skipped.reason}"
+    yield from _imports(result.checkpoint.would_import)
+
+
+def _training(state: TrainingState | None) -> str:
+    if state is None:
+        return "no optimizer state in the file"
+    norm = (
+        f"gradient norm {number(state.gradient_rms_norm)} (root mean square of the last steps)"
+        if state.gradient_rms_norm is not None
+        else f"no gradient norm: {state.absent}"
+    )
+    return (
+        f"optimizer state: {state.optimizer}, step {number(state.step)}, "
+        f"learning rate {number(state.learning_rate)}, {norm}"
+    )
+
+
+def _imports(names: tuple[str, ...]) -> Iterator[str]:
+    """What a trusting load would have imported beyond torch itself."""
+    foreign = [name for name in names if name.split(".")[0] not in {"torch", "collections"}]
+    if foreign:
+        more = f" and {len(foreign) - SHOWN_NAMES} more" if len(foreign) > SHOWN_NAMES else ""
+        listed = ", ".join(foreign[:SHOWN_NAMES])
+        yield f"nothing was executed; torch.load would have imported {listed}{more}"

@@ -1,0 +1,72 @@
+"""Pieces that several tables are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from rnndiag.escape import printable
+from rnndiag.recognise.layers import RecurrentLayer
+from rnndiag.rules.base import Severity
+
+VERDICT_STYLES = {
+    "exploding": "bold red",
+    "growing": "yellow",
+    "mixed": "yellow",
+    "vanishing": "cyan",
+    "stable": "green",
+}
+"""Colours only repeat what the word beside them says."""
+
+SEVERITY_STYLES: dict[Severity, str] = {"error": "bold red", "warning": "yellow", "note": "cyan"}
+
+DETAILED_LAYERS = 4
+"""Files with more layers get one row a layer; pictures and readings need --layer."""
+
+
+def table(*headers: str, left: Sequence[str] = ()) -> Table:
+    """A plain table; columns named in `left` hold words, the others numbers."""
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for header in headers:
+        made.add_column(
+            header, justify="left" if header in left else "right", overflow="fold", no_wrap=False
+        )
+    return made
+
+
+def heading(layer: RecurrentLayer) -> Text:
+    """The line above one layer's details."""
+    return Text.assemble(
+        "\n", (printable(layer.label), "bold"), f"  {cell_name(layer)}  {sizes(layer)}"
+    )
+
+
+def cell_name(layer: RecurrentLayer) -> str:
+    """ "LSTM", "GRU", "RNN tanh"."""
+    return f"RNN {layer.activation}" if layer.cell == "rnn" else layer.cell.upper()
+
+
+def sizes(layer: RecurrentLayer) -> str:
+    """ "64 > 128", or "64 > 128 > 32" with a projection."""
+    projected = "" if layer.projection_size is None else f" > {layer.projection_size}"
+    return f"{layer.input_size} > {layer.hidden_size}{projected}"
+
+
+def bullets(sentences: Iterable[str]) -> Group:
+    """Sentences as a list, wrapped at the screen's width."""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column()
+    grid.add_column(overflow="fold")
+    for sentence in sentences:
+        grid.add_row("-", Text(printable(sentence)))
+    return Group(grid)
+
+
+def picture(lines: Sequence[str]) -> RenderableType:
+    """A picture's lines, moved in a little."""
+    return Padding(Text("\n".join(lines)), (1, 0, 1, 2))

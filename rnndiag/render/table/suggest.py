@@ -1,0 +1,86 @@
+"""The tables of `suggest`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from rnndiag.advice import Advice, ClippingAdvice, TruncationAdvice
+from rnndiag.render.table.parts import bullets, table
+
+
+def show(advice: Advice) -> Iterator[RenderableType]:
+    """The two values, what they rest on, and code to paste."""
+    yield _values(advice)
+    yield bullets([*_clipping(advice.clipping), *_truncation(advice.truncation)])
+    yield Text("\nPyTorch, to paste:", style="bold")
+    yield Padding(Text(advice.snippets["torch"]), (0, 0, 1, 4))
+
+
+def _values(advice: Advice) -> RenderableType:
+    clipping, truncation = advice.clipping, advice.truncation
+    made = table("what", "value", "basis", left=("what", "value", "basis"))
+    made.add_row("clip by norm", f"max_norm = {clipping.max_norm:g}", _BASIS[clipping.basis])
+    made.add_row("lags to keep", _lags(truncation), _STATUS[truncation.status])
+    if truncation.window is not None:
+        k1, k2 = truncation.window
+        made.add_row("as a window", f"every k1 = {k1} steps, back k2 = {k2}", "the same lags")
+    if truncation.chunk is not None:
+        made.add_row("as a chunk", f"detach every {truncation.chunk} steps", "the same bias")
+    return made
+
+
+_BASIS = {
+    "optimizer-state": "measured: optimizer state in the file",
+    "convention": "convention, not measured",
+}
+_STATUS = {
+    "heuristic": "heuristic: loss unknown, random loss gradients",
+    "longer-than-tested": "window too short to say",
+    "chaotic": "gradients grow: cap of ln 2 / rate",
+    "nothing-traced": "nothing was traced",
+}
+
+
+def _lags(truncation: TruncationAdvice) -> str:
+    if truncation.status == "longer-than-tested":
+        return "longer than tested"
+    if truncation.lags is None:
+        return "-"
+    return f"{'at most ' if truncation.status == 'chaotic' else ''}{truncation.lags}"
+
+
+def _clipping(clipping: ClippingAdvice) -> Iterator[str]:
+    yield f"Clip value: {clipping.reason}."
+    if clipping.reasonable_range is not None:
+        low, high = clipping.reasonable_range
+        yield f"Values from {low:.2g} to {high:.2g} are worth trying (Pascanu et al. 2013)."
+    yield from (f"Clip value: {caveat}." for caveat in clipping.caveats)
+    if clipping.setting is not None:
+        name, value = clipping.setting
+        yield f"The file itself says {name} = {value:g}."
+
+
+def _truncation(truncation: TruncationAdvice) -> Iterator[str]:
+    if truncation.status == "nothing-traced":
+        return
+    where = f"layer {truncation.layer}, {truncation.drive} input, decides"
+    if truncation.status == "heuristic":
+        yield (
+            f"Truncation: lags 0 to {(truncation.lags or 1) - 1} hold all but "
+            f"{truncation.bias:.0%} of the gradient's size; {where}. Losses of your task may weigh "
+            "lags differently."
+        )
+    elif truncation.status == "chaotic":
+        yield (
+            f"Truncation: the gradient grows with every step back ({where}), so longer windows add "
+            "noise, not memory (Mikhaeil, Monfared & Durstewitz 2022)."
+        )
+    else:
+        yield (
+            f"Truncation: more than {truncation.bias / 10:.0%} of the largest gradient is left at "
+            f"the last lag ({where}); rerun with a longer --seq-len."
+        )

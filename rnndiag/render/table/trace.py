@@ -1,0 +1,143 @@
+"""The tables of `bptt-trace`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from rnndiag.advice.reading import headline, read_trace
+from rnndiag.analysis import FileResult, LayerResult
+from rnndiag.escape import printable
+from rnndiag.measure.trace import DriveTrace, LayerTrace
+from rnndiag.render.base import Screen, number, power_of_ten
+from rnndiag.render.pictures import gradient_curve
+from rnndiag.render.table.parts import (
+    DETAILED_LAYERS,
+    VERDICT_STYLES,
+    bullets,
+    cell_name,
+    heading,
+    picture,
+    table,
+)
+
+
+def show(result: FileResult, screen: Screen) -> Iterator[RenderableType]:
+    """Everything for a few layers, one row a layer for many."""
+    yield Text(_setting(result))
+    traced = [item for item in result.layers if item.trace is not None]
+    if len(traced) > DETAILED_LAYERS:
+        yield _overview(traced)
+        yield bullets(["name layers for curves, lags and readings: --layer NAME"])
+    else:
+        for item in traced:
+            if item.trace is not None:
+                yield from _details(item, item.trace, screen)
+    missing = [item for item in result.layers if item.trace is None]
+    yield bullets(f"{item.layer.label}: not traced: {item.not_measured}" for item in missing)
+
+
+def _setting(result: FileResult) -> str:
+    whose = {"given": "", "default": " (default)"}.get(
+        result.seq_len_source, f" (from {printable(result.seq_len_source)} in the file)"
+    )
+    return f"gradient of a loss at the last of {result.seq_len} steps{whose}"
+
+
+def _details(item: LayerResult, trace: LayerTrace, screen: Screen) -> Iterator[RenderableType]:
+    yield heading(item.layer)
+    yield _drives(trace)
+    yield _lags(trace)
+    shown = headline(trace)
+    curve = gradient_curve(
+        shown.log10_gradient_norm, trace.textbook_log10, screen.unicode, min(60, screen.width - 15)
+    )
+    yield picture([f"under {shown.drive} input", *curve])
+    yield bullets(read_trace(trace))
+
+
+def _drives(trace: LayerTrace) -> RenderableType:
+    made = table(
+        *("input", "verdict", "rate/step", "95 % interval", "half-life", "to 1e-3", "growth"),
+        left=("input", "verdict"),
+    )
+    for drive in trace.drives:
+        decay = drive.decay
+        interval = "-" if decay.rate_ci95 is None else "{:.4g}, {:.4g}".format(*decay.rate_ci95)
+        made.add_row(
+            drive.drive + ("" if drive.deciding else " *"),
+            _verdict(drive.verdict),
+            "-" if decay.rate_per_step is None else f"{decay.rate_per_step:.4g}",
+            interval,
+            "-" if decay.half_life is None else f"{decay.half_life:.4g}",
+            horizon(decay.horizons[2], drive),
+            power_of_ten(decay.growth_log10),
+        )
+    if not all(drive.deciding for drive in trace.drives):
+        made.caption = "* shown, but not deciding: the verdict rests on the other input"
+        made.caption_justify = "left"
+    return made
+
+
+def horizon(lag: int | None, drive: DriveTrace) -> str:
+    """The last lag above a threshold, or a bound where there is none."""
+    if lag is None:
+        return f"> {len(drive.log10_gradient_norm) - 1}"
+    return "none" if lag < 0 else str(lag)
+
+
+def _lags(trace: LayerTrace) -> RenderableType:
+    cells = [d for d in trace.drives if d.log10_cell_gradient_norm is not None]
+    shown = headline(trace)
+    headers = ["steps back", *(f"{drive.drive}" for drive in trace.drives)]
+    if cells:
+        headers.append(f"cell state, {shown.drive}")
+    if trace.textbook_log10 is not None:
+        headers.append("textbook W_hh")
+    made = table(*headers)
+    for lag in _shown_lags(trace):
+        row = [_at(drive.log10_gradient_norm, lag) for drive in trace.drives]
+        if shown.log10_cell_gradient_norm is not None:
+            row.append(_at(shown.log10_cell_gradient_norm, lag))
+        if trace.textbook_log10 is not None:
+            row.append(_at(trace.textbook_log10, lag))
+        made.add_row(str(lag), *row)
+    return made
+
+
+def _at(curve: Sequence[float], lag: int) -> str:
+    return power_of_ten(float(curve[lag])) if lag < len(curve) else "overflow"
+
+
+def _shown_lags(trace: LayerTrace) -> list[int]:
+    """1, 2, 5 times powers of ten, and both ends."""
+    steps = trace.seq_len
+    round_lags = [m * 10**e for e in range(9) for m in (1, 2, 5) if m * 10**e < steps]
+    return [0, *round_lags, steps]
+
+
+def _overview(layers: Sequence[LayerResult]) -> RenderableType:
+    made = table(
+        *("layer", "cell", "verdict", "slowest input", "half-life", "to 1e-3", "growth"),
+        left=("layer", "cell", "verdict", "slowest input"),
+    )
+    for item in layers:
+        if item.trace is None:
+            continue
+        drive = headline(item.trace)
+        made.add_row(
+            Text(printable(item.layer.label)),
+            cell_name(item.layer),
+            _verdict(item.trace.verdict),
+            drive.drive,
+            number(drive.decay.half_life),
+            horizon(drive.decay.horizons[2], drive),
+            power_of_ten(drive.decay.growth_log10),
+        )
+    return made
+
+
+def _verdict(word: str) -> Text:
+    return Text(word, style=VERDICT_STYLES[word])

@@ -1,0 +1,92 @@
+"""Everything that can be shown of one call: files, findings, advice, and the verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Literal
+
+from rnndiag.advice import Advice, advise
+from rnndiag.analysis import FileResult, Request, analyse
+from rnndiag.containers import read
+from rnndiag.containers.checkpoint import Skipped
+from rnndiag.errors import RnndiagError
+from rnndiag.rules import Finding, find
+from rnndiag.rules.base import SEVERITIES, Severity
+
+FailOn = Literal["error", "warning", "never"]
+Command = Literal["inspect", "spectrum", "bptt-trace", "suggest", "check"]
+Setting = str | int | float | bool | None
+
+
+class ExitCode(IntEnum):
+    """What the process returns."""
+
+    CLEAN = 0
+    FINDINGS = 1
+    NO_VERDICT = 2
+
+
+@dataclass(frozen=True)
+class FileReport:
+    """One file: its results, or why there are none."""
+
+    path: str
+    result: FileResult | None = None
+    findings: tuple[Finding, ...] = ()
+    advice: Advice | None = None
+    error: RnndiagError | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """One call of one command."""
+
+    command: Command
+    settings: dict[str, Setting]
+    files: tuple[FileReport, ...]
+    skipped_files: tuple[Skipped, ...] = ()
+    fail_on: FailOn = "never"
+    exit_code: ExitCode = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "exit_code", self._judge())
+
+    @property
+    def status(self) -> Literal["clean", "findings", "no-verdict"]:
+        """findings: at or above --fail-on, or at least warnings where that is "never"."""
+        if self.exit_code is ExitCode.NO_VERDICT:
+            return "no-verdict"
+        limit = "warning" if self.fail_on == "never" else self.fail_on
+        return "findings" if self._reaches(limit) else "clean"
+
+    @property
+    def findings(self) -> list[Finding]:
+        """All findings of all files."""
+        return [finding for file in self.files for finding in file.findings]
+
+    def _judge(self) -> ExitCode:
+        """2 beats 1: a file without a verdict is never hidden by another's findings."""
+        if not self.files or any(file.error is not None for file in self.files):
+            return ExitCode.NO_VERDICT
+        failing = self.fail_on != "never" and self._reaches(self.fail_on)
+        return ExitCode.FINDINGS if failing else ExitCode.CLEAN
+
+    def _reaches(self, limit: Severity) -> bool:
+        rank = SEVERITIES.index(limit)
+        return any(SEVERITIES.index(finding.severity) >= rank for finding in self.findings)
+
+
+def report_file(path: str, request: Request, with_advice: bool = False) -> FileReport:
+    """Read, measure and judge one file; an input error becomes part of the report."""
+    try:
+        result = analyse(read(path), request)
+    except RnndiagError as error:
+        return FileReport(path, error=error)
+    return FileReport(
+        path,
+        result=result,
+        findings=find(result),
+        advice=advise(result) if with_advice else None,
+    )
+

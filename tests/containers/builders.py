@@ -1,0 +1,94 @@
+"""Writes the files that the tests read: torch's two containers around any pickle."""
+
+from __future__ import annotations
+
+import pickle
+import struct
+import zipfile
+from pathlib import Path
+
+MAGIC = 0x1950A86A20F9469CFC6C
+STOP = b"."
+
+
+def opcode_global(module: str, name: str) -> bytes:
+    return f"c{module}\n{name}\n".encode()
+
+
+def short(text: str) -> bytes:
+    return b"\x8c" + bytes([len(text)]) + text.encode()
+
+
+def torch_zip(
+    folder: Path,
+    pickled: bytes,
+    storages: dict[str, bytes] | None = None,
+    extra: dict[str, bytes] | None = None,
+    compression: int = zipfile.ZIP_STORED,
+) -> str:
+    path = folder / "built.pt"
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("archive/data.pkl", pickled)
+        for name, data in (extra or {}).items():
+            archive.writestr(f"archive/{name}", data)
+        for key, data in (storages or {}).items():
+            archive.writestr(f"archive/data/{key}", data)
+    return str(path)
+
+
+def torch_legacy(folder: Path, pickled: bytes, storages: dict[str, tuple[int, bytes]]) -> str:
+    path = folder / "built_legacy.pt"
+    head = b"".join(pickle.dumps(part, 2) for part in (MAGIC, 1001, {"little_endian": True}))
+    body = pickle.dumps(list(storages), 2)
+    for count, data in storages.values():
+        body += struct.pack("<q", count) + data
+    path.write_bytes(head + pickled + body)
+    return str(path)
+
+
+def storage(key: str = "0", count: int = 6, kind: str = "FloatStorage") -> bytes:
+    """A persistent id in protocol 4 opcodes."""
+    return (
+        b"("
+        + short("storage")
+        + opcode_global("torch", kind)
+        + short(key)
+        + short("cpu")
+        + number(count)
+        + b"tQ"
+    )
+
+
+def number(value: int) -> bytes:
+    """LONG1, any sign, up to 255 bytes."""
+    raw = value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
+    return b"\x8a" + bytes([len(raw)]) + raw
+
+
+def numbers(values: tuple[int, ...]) -> bytes:
+    return b"(" + b"".join(number(value) for value in values) + b"t"
+
+
+def tensor(
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    offset: int = 0,
+    stored: bytes | None = None,
+) -> bytes:
+    """_rebuild_tensor_v2 with these numbers, whether or not they make sense."""
+    return (
+        opcode_global("torch._utils", "_rebuild_tensor_v2")
+        + b"("
+        + (storage() if stored is None else stored)
+        + number(offset)
+        + numbers(shape)
+        + numbers(strides)
+        + b"\x89NtR"
+    )
+
+
+def in_dict(value: bytes, name: str = "weight") -> bytes:
+    return b"\x80\x04}" + short(name) + value + b"s" + STOP
+
+
+SIX_FLOATS = struct.pack("<6f", *range(6))

@@ -1,0 +1,180 @@
+"""Recurrent names whose tensors cannot be measured: one entry, both keys, both shapes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from recognise.wrapping import checkpoint, state
+
+from rnndiag.recognise import recognise
+
+
+def only_entry(tensors, values=None):
+    found = recognise(checkpoint(tensors, values))
+    assert found.modules == ()
+    (entry,) = found.unrecognised
+    return entry
+
+
+def stack(kind=torch.nn.LSTM, depth=3, **options):
+    return state(kind(5, 4, depth, **options), "rnn.")
+
+
+@pytest.mark.parametrize(
+    ("missing", "beside"),
+    [
+        ("rnn.weight_hh_l1", "rnn.weight_ih_l1 (16, 4)"),
+        ("rnn.weight_ih_l1", "rnn.weight_hh_l1 (16, 4)"),
+        ("rnn.bias_hh_l1", "rnn.bias_ih_l1 (16,)"),
+        ("rnn.bias_ih_l2", "rnn.bias_hh_l2 (16,)"),
+    ],
+)
+def test_a_missing_parameter_is_named_with_one_beside_it(missing, beside):
+    tensors = stack()
+    del tensors[missing]
+    entry = only_entry(tensors)
+    assert missing in entry.reason
+    assert beside in entry.reason
+
+
+def test_a_missing_layer_and_a_missing_direction():
+    tensors = {name: tensor for name, tensor in stack().items() if "_l1" not in name}
+    entry = only_entry(tensors)
+    assert "rnn.weight_hh_l1 is missing" in entry.reason
+    assert "rnn.weight_hh_l2 (16, 4)" in entry.reason
+    both = stack(depth=2, bidirectional=True)
+    entry = only_entry({n: t for n, t in both.items() if not n.endswith("l1_reverse")})
+    assert "rnn.weight_hh_l1_reverse is missing" in entry.reason
+    entry = only_entry({n: t for n, t in both.items() if n.endswith("reverse")})
+    assert "rnn.weight_hh_l0 is missing" in entry.reason
+
+
+@pytest.mark.parametrize("layer", ["l1", "l2"])
+def test_biases_in_some_layers_only(layer):
+    tensors = stack()
+    del tensors[f"rnn.bias_ih_{layer}"], tensors[f"rnn.bias_hh_{layer}"]
+    assert f"rnn.bias_hh_{layer} is missing" in only_entry(tensors).reason
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "other"),
+    [
+        ("rnn.weight_ih_l0", (12, 5), "rnn.weight_hh_l0 (16, 4)"),
+        ("rnn.weight_ih_l1", (16, 5), "rnn.weight_hh_l0 (16, 4)"),
+        ("rnn.bias_ih_l1", (15,), "rnn.weight_hh_l1 (16, 4)"),
+        ("rnn.bias_hh_l0", (2, 16), None),
+        ("rnn.bias_hh_l0", (4, 4), None),
+        ("rnn.weight_hh_l0", (16, 5), "weight_hr_l0"),
+        ("rnn.weight_hh_l0", (16, 4, 1), None),
+        ("rnn.weight_hh_l0", (), None),
+        ("rnn.weight_hh_l0", (0, 0), None),
+        ("rnn.weight_ih_l0", (16, 0), None),
+    ],
+)
+def test_shapes_that_disagree_are_named_with_both_keys(name, shape, other):
+    tensors = stack()
+    tensors[name] = torch.zeros(shape)
+    reason = only_entry(tensors).reason
+    assert name in reason
+    assert other is None or other in reason
+    assert str(shape) in reason or "no dimensions" in reason
+
+
+def test_every_layer_that_is_wrong_by_itself_has_its_own_entry():
+    tensors = stack()
+    del tensors["rnn.bias_hh_l0"], tensors["rnn.bias_hh_l2"]
+    entries = recognise(checkpoint(tensors)).unrecognised
+    assert [entry.name for entry in entries] == ["rnn.weight_hh_l0", "rnn.weight_hh_l2"]
+
+
+def test_layers_of_two_kinds_under_one_prefix():
+    tensors = stack(torch.nn.GRU, 1) | {
+        name.replace("l0", "l1"): tensor
+        for name, tensor in state(torch.nn.LSTM(4, 4), "rnn.").items()
+    }
+    reason = only_entry(tensors).reason
+    assert "rnn.weight_hh_l0 (12, 4)" in reason
+    assert "rnn.weight_hh_l1 (16, 4)" in reason
+
+
+def test_a_cell_and_a_layer_under_one_prefix():
+    tensors = stack(torch.nn.GRU, 1) | state(torch.nn.GRUCell(5, 4), "rnn.")
+    assert "rnn.weight_hh_l0 (12, 4)" in only_entry(tensors).reason
+
+
+def test_a_projection_that_does_not_fit():
+    tensors = state(torch.nn.LSTM(5, 4, proj_size=2), "rnn.")
+    tensors["rnn.weight_hr_l0"] = torch.zeros(2, 5)
+    assert "rnn.weight_hr_l0 (2, 5)" in only_entry(tensors).reason
+    tensors = state(torch.nn.LSTM(5, 4, 2, proj_size=2), "rnn.")
+    del tensors["rnn.weight_hr_l1"]
+    assert "rnn.weight_hr_l1" in only_entry(tensors).reason
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int64, torch.bool, torch.complex64])
+@pytest.mark.parametrize("name", ["rnn.weight_hh_l0", "rnn.weight_ih_l0", "rnn.bias_ih_l0"])
+def test_numbers_that_are_no_weights(dtype, name):
+    tensors = stack(depth=1)
+    tensors[name] = tensors[name].to(dtype)
+    reason = only_entry(tensors).reason
+    assert name in reason
+    assert str(dtype)[6:] in reason
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_every_floating_type_is_a_weight(dtype):
+    tensors = {name: tensor.to(dtype) for name, tensor in stack().items()}
+    assert len(recognise(checkpoint(tensors)).modules) == 1
+
+
+def test_layer_numbers_out_of_all_bounds():
+    tensors = {
+        "rnn.weight_hh_l" + "9" * 5000: torch.zeros(4, 4),
+        "rnn.weight_hh_l07": torch.ones(2),
+    }
+    assert recognise(checkpoint(tensors)).modules == ()
+
+
+def test_weight_norm_is_said_and_not_measured():
+    module = torch.nn.LSTM(5, 4)
+    with pytest.warns(FutureWarning):
+        torch.nn.utils.weight_norm(module, "weight_hh_l0")
+    entry = only_entry(state(module, "rnn."))
+    assert entry.reason.startswith("weight_norm: not rebuilt yet")
+    assert "rnn.weight_hh_l0_g, rnn.weight_hh_l0_v" in entry.reason
+
+
+@pytest.mark.parametrize("name", ["weight_hh_l0", "weight_ih_l0"])
+def test_parametrizations_are_said_and_not_measured(name):
+    module = torch.nn.LSTM(5, 4)
+    torch.nn.utils.parametrizations.weight_norm(module, name)
+    for prefix in ("", "rnn."):
+        entry = only_entry(state(module, prefix))
+        assert "not rebuilt yet" in entry.reason
+        assert f"{prefix}parametrizations.{name}.original0" in entry.reason
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_weight_drop_is_said_and_not_measured(copy):
+    inner = state(torch.nn.LSTM(5, 4), "rnns.0.module.")
+    raw = inner["rnns.0.module.weight_hh_l0"].clone()
+    if not copy:
+        del inner["rnns.0.module.weight_hh_l0"]
+    entry = only_entry({"rnns.0.weight_hh_l0_raw": raw, **inner})
+    assert entry.name == "rnns.0.weight_hh_l0_raw"
+    assert entry.reason.startswith("AWD-LSTM weight drop: not rebuilt yet")
+
+
+def test_pruning_is_said_and_not_measured():
+    module = torch.nn.LSTM(5, 4)
+    torch.nn.utils.prune.l1_unstructured(module, "weight_hh_l0", amount=0.5)
+    entry = only_entry(state(module, "rnn."))
+    assert "not rebuilt yet" in entry.reason
+
+
+def test_one_bad_module_leaves_the_others():
+    tensors = stack(depth=1) | state(torch.nn.GRU(2, 3), "good.")
+    del tensors["rnn.bias_hh_l0"]
+    found = recognise(checkpoint(tensors))
+    assert [module.name for module in found.modules] == ["good"]
+    assert [entry.name for entry in found.unrecognised] == ["rnn.weight_hh_l0"]
