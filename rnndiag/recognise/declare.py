@@ -13,9 +13,16 @@ from rnndiag.recognise.layers import GATES, CellKind
 FORM = "NAME=CELL[:activation][,input=NAME][,bias=NAME]"
 
 DECLARATION = re.compile(
-    r"(?P<name>.+?)=(?P<cell>[^=:,]*)(?::(?P<activation>[^=:,]*))?(?P<options>(?:,[^=,]*=[^,]+)*)",
+    r"(?P<name>.+?)=(?P<cell>rnn|gru|lstm)(?::(?P<activation>[^=:,]*))?"
+    r"(?P<options>(?:,(?:input|bias)=[^,]+)*)",
     re.DOTALL,
 )
+"""A name may hold "=" and "," itself, as Lightning's do: the first reading that fits is taken."""
+
+MISSPELT = re.compile(
+    r"(?P<name>[^=]+)=(?P<cell>[^=:,]*)(?::[^=:,]*)?(?P<options>(?:,[^=,]*=[^,]+)*)", re.DOTALL
+)
+"""The same with words that mean nothing, to say which one."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +73,8 @@ def parse_declaration(text: str) -> Declaration:
     """
     found = DECLARATION.fullmatch(text)
     if found is None:
-        raise usage(f"--as {text!r} cannot be read", f"write --as {FORM}")
+        raise _misspelt(text)
     cell, activation = found["cell"], found["activation"]
-    if cell not in GATES:
-        raise usage(f"--as {text!r}: no cell {cell!r}", f"CELL is rnn, gru or lstm in {FORM}")
     allowed = ("tanh", "relu") if cell == "rnn" else ("tanh",)
     if activation is not None and activation not in allowed:
         raise usage(
@@ -81,17 +86,21 @@ def parse_declaration(text: str) -> Declaration:
     return Declaration(found["name"], cast(CellKind, cell), chosen, inputs, biases)
 
 
+def _misspelt(text: str) -> RnndiagError:
+    """What is wrong with a text that is no declaration."""
+    found = MISSPELT.fullmatch(text)
+    if found is None:
+        return usage(f"--as {text!r} cannot be read", f"write --as {FORM}")
+    if found["cell"] not in GATES:
+        return usage(f"--as {text!r}: no such cell", f"CELL is rnn, gru or lstm in {FORM}")
+    return usage(f"--as {text!r}: only input= and bias= may follow the cell", f"write --as {FORM}")
+
+
 def _options(text: str, options: str) -> tuple[str | None, tuple[str, ...]]:
     """The names after input= and bias=."""
-    inputs: list[str] = []
-    biases: list[str] = []
-    for option in options.split(",")[1:]:
-        key, _, name = option.partition("=")
-        if key not in {"input", "bias"}:
-            raise usage(f"--as {text!r}: no option {key!r}", f"write --as {FORM}")
-        (inputs if key == "input" else biases).append(name)
+    named = [option.partition("=") for option in options.split(",")[1:]]
+    inputs = [name for key, _, name in named if key == "input"]
+    biases = [name for key, _, name in named if key == "bias"]
     if len(inputs) > 1 or len(biases) > 2:
-        raise usage(
-            f"--as {text!r} names too many", "one input= and at most two bias= are possible"
-        )
+        raise usage(f"--as {text!r} names too many", "write one input= and up to two bias=")
     return (inputs[0] if inputs else None), tuple(biases)

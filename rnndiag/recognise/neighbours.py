@@ -36,12 +36,14 @@ class Neighbourhood:
     def input_matrices(self, name: str) -> list[str]:
         """Every matrix that could feed the one named: the likeliest alone, or all that fit.
 
-        First the name that PyTorch users give it, then its own module, then the modules beside.
+        First the name that PyTorch users give it, then its own module, then the modules in it and
+        beside it.
         """
         rows = self._tensors[name].shape[0]
         for pool in (
             self._by_name(name),
             self._inside.get(parent(name), []),
+            self._around.get(parent(name), []),
             self._around.get(parent(parent(name)), []),
         ):
             fitting = [

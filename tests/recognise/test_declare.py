@@ -57,10 +57,10 @@ def test_the_syntax(text, expected):
         ("w=RNN", "rnn, gru or lstm"),
         ("w=rnn:sigmoid", "rnn:tanh or rnn:relu"),
         ("w=gru:relu", "gru:tanh"),
-        ("w=rnn,width=3", "width"),
+        ("w=rnn,width=3", "only input= and bias="),
         ("w=rnn,input=", "NAME=CELL"),
         ("w=rnn,input=a,input=b", "one input="),
-        ("w=rnn,bias=a,bias=b,bias=c", "two bias="),
+        ("w=rnn,bias=a,bias=b,bias=c", "up to two bias="),
     ],
 )
 def test_a_bad_declaration_is_answered_with_the_right_form(text, word):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from recognise.wrapping import checkpoint, state
+from torch.nn.utils import prune
 
 from rnndiag.recognise import recognise
 
@@ -127,12 +128,10 @@ def test_every_floating_type_is_a_weight(dtype):
     assert len(recognise(checkpoint(tensors)).modules) == 1
 
 
-def test_layer_numbers_out_of_all_bounds():
-    tensors = {
-        "rnn.weight_hh_l" + "9" * 5000: torch.zeros(4, 4),
-        "rnn.weight_hh_l07": torch.ones(2),
-    }
-    assert recognise(checkpoint(tensors)).modules == ()
+@pytest.mark.parametrize("number", ["9" * 5000, "07", "-1", "\N{ARABIC-INDIC DIGIT THREE}"])
+def test_layer_numbers_out_of_all_bounds(number):
+    found = recognise(checkpoint({f"rnn.weight_hh_l{number}": torch.zeros(4, 4)}))
+    assert found.modules == ()
 
 
 def test_weight_norm_is_said_and_not_measured():
@@ -167,7 +166,7 @@ def test_weight_drop_is_said_and_not_measured(copy):
 
 def test_pruning_is_said_and_not_measured():
     module = torch.nn.LSTM(5, 4)
-    torch.nn.utils.prune.l1_unstructured(module, "weight_hh_l0", amount=0.5)
+    prune.l1_unstructured(module, "weight_hh_l0", amount=0.5)
     entry = only_entry(state(module, "rnn."))
     assert "not rebuilt yet" in entry.reason
 
