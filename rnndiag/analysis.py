@@ -134,9 +134,7 @@ def _selected(modules: Sequence[RecurrentModule], pattern: str | None) -> list[R
 
 def _matches(module: RecurrentModule, pattern: str) -> bool:
     labels = [layer.label for layers in module.layers for layer in layers]
-    return any(
-        fnmatch.fnmatchcase(name, pattern) for name in (module.name or ROOT, *labels)
-    )
+    return any(fnmatch.fnmatchcase(name, pattern) for name in (module.name or ROOT, *labels))
 
 
 def _sequence_length(checkpoint: Checkpoint, trace: TraceRequest | None) -> tuple[int, str]:

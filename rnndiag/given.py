@@ -59,11 +59,11 @@ class GivenStates:
                     "give an .npz with both",
                 )
             parts.append((self.h_0 if cell_state is None else cell_state, first.hidden_size, "c_0"))
-        joined = np.concatenate(
-            [_states(*part, count, batch, module) for part in parts], axis=-1
-        )
-        return [[joined[depth * sides + side] for side in range(sides)]
-                for depth in range(len(module.layers))]
+        joined = np.concatenate([_states(*part, count, batch, module) for part in parts], axis=-1)
+        return [
+            [joined[depth * sides + side] for side in range(sides)]
+            for depth in range(len(module.layers))
+        ]
 
 
 def _states(
@@ -77,9 +77,7 @@ def _states(
     return array
 
 
-def checked_cotangent(
-    cotangent_nbh: FloatArray, module: RecurrentModule, batch: int
-) -> FloatArray:
+def checked_cotangent(cotangent_nbh: FloatArray, module: RecurrentModule, batch: int) -> FloatArray:
     """The user's ∂L/∂h_T, if it has the shape (cotangents, batch, output) of the module's top.
 
     Raises RnndiagError (RD007) for another shape, or for a cotangent that is zero.

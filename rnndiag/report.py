@@ -77,16 +77,18 @@ class Report:
         return any(SEVERITIES.index(finding.severity) >= rank for finding in self.findings)
 
 
-def report_file(path: str, request: Request, with_advice: bool = False) -> FileReport:
+def report_file(
+    path: str, request: Request, with_advice: bool = False, shown_as: str | None = None
+) -> FileReport:
     """Read, measure and judge one file; an input error becomes part of the report."""
+    shown = path if shown_as is None else shown_as
     try:
         result = analyse(read(path), request)
     except RnndiagError as error:
-        return FileReport(path, error=error)
+        return FileReport(shown, error=error)
     return FileReport(
-        path,
+        shown,
         result=result,
         findings=find(result),
         advice=advise(result) if with_advice else None,
     )
-

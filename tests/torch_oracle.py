@@ -97,7 +97,8 @@ def unrolled_gradients(module: nn.RNNBase, inputs, initial, cotangent) -> Unroll
         return np.array(
             [
                 [
-                    np.zeros(inputs.shape[1]) if s[part].grad is None
+                    np.zeros(inputs.shape[1])
+                    if s[part].grad is None
                     else s[part].grad.norm(dim=-1).numpy()
                     for s in reversed(history)
                 ]

@@ -13,7 +13,15 @@ from rnndiag.cells.lstm import LSTMCell
 from rnndiag.containers.checkpoint import StoredTensor
 from rnndiag.recognise.layers import RecurrentLayer
 
-__all__ = ["CELLS", "Cell", "LayerWeights", "Linearisation", "Pullback", "build_cell", "load_weights"]
+__all__ = [
+    "CELLS",
+    "Cell",
+    "LayerWeights",
+    "Linearisation",
+    "Pullback",
+    "build_cell",
+    "load_weights",
+]
 
 CELLS: dict[str, Callable[[LayerWeights], Cell]] = {
     "rnn": ElmanCell,

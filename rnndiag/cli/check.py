@@ -32,7 +32,7 @@ def check(
     fail_on: o.FailOnOption = "error",
 ) -> int:
     """Gate: apply the rules to files and folders; exit 0 clean, 1 findings, 2 no verdict."""
-    named = paths or [locate(None, quiet=True, gate=True)]
+    named = paths or [locate(None, quiet=True, gate=True)[0]]
     trace = TraceOptions(seq_len, batch, seed, drive)
     from rnndiag.analysis import Request
     from rnndiag.gate import check_paths

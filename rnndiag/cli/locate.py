@@ -15,14 +15,15 @@ SAMPLE = Path(__file__).parents[1] / "sample" / "delayed_recall_lstm.pt"
 CONFIG_FILES = ("rnndiag.toml", "pyproject.toml")
 
 
-def locate(named: str | None, quiet: bool, gate: bool) -> str:
-    """The named checkpoint, else the environment's, the configuration's, else the sample.
+def locate(named: str | None, quiet: bool, gate: bool) -> tuple[str, str]:
+    """Path and shown name of the named checkpoint, else of the environment's or the configuration's,
+    else of the sample, whose place on this machine is nobody's business.
 
     Raises RnndiagError (RD007) for a gate that would fall back to the sample.
     """
     chosen = named or os.environ.get("RNNDIAG_CHECKPOINT") or _configured()
     if chosen is not None:
-        return chosen
+        return chosen, chosen
     if gate:
         raise RnndiagError(
             InputCode.USAGE, "no checkpoint given", "a gate needs one: name a file or a folder"
@@ -33,7 +34,7 @@ def locate(named: str | None, quiet: bool, gate: bool) -> str:
             f"({SAMPLE.name}, an LSTM trained to recall an input 12 steps later)",
             file=sys.stderr,
         )
-    return str(SAMPLE)
+    return str(SAMPLE), SAMPLE.name
 
 
 def _configured() -> str | None:

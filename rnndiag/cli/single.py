@@ -30,7 +30,7 @@ def run_single(
     advice: bool = False,
 ) -> int:
     """Find the checkpoint, measure it, show it; returns the exit code."""
-    path = locate(common.checkpoint, common.quiet, gate=common.fail_on != "never")
+    path, name = locate(common.checkpoint, common.quiet, gate=common.fail_on != "never")
     # Only now: --help and usage errors need none of this, nor numpy.
     from rnndiag.analysis import Request
     from rnndiag.report import Report, report_file
@@ -44,7 +44,7 @@ def run_single(
     report = Report(
         command=command,
         settings={"layer": common.layer, **({} if trace is None else trace.settings())},
-        files=(report_file(path, request, with_advice=advice),),
+        files=(report_file(path, request, with_advice=advice, shown_as=name),),
         fail_on=common.fail_on,
     )
     return show(report, common.format_name, common.output)

@@ -69,9 +69,7 @@ def _fit_range(finite: np.ndarray, peak: int) -> np.ndarray:
     return after if len(after) > len(finite) / 2 else finite
 
 
-def _rate(
-    log_phi: FloatArray, lags: np.ndarray
-) -> tuple[float | None, tuple[float, float] | None]:
+def _rate(log_phi: FloatArray, lags: np.ndarray) -> tuple[float | None, tuple[float, float] | None]:
     """Least-squares slope over the lags, and its interval from the means of blocks of slopes."""
     values = log_phi[lags]
     if len(lags) < 2:

@@ -143,9 +143,7 @@ def _widen(hidden: FloatArray, width: int) -> FloatArray:
 class _Recorder:
     """Collects one layer's norms, lag by lag."""
 
-    def __init__(
-        self, run: LayerRun, linearisation: Linearisation, lead: tuple[int, ...]
-    ) -> None:
+    def __init__(self, run: LayerRun, linearisation: Linearisation, lead: tuple[int, ...]) -> None:
         self.width = run.cell.output_size
         shape = (run.steps + 1, *lead)
         self._hidden = np.empty(shape)

@@ -102,9 +102,7 @@ def measure_spectrum(cell: Cell, kind: CellKind) -> Spectrum:
 
 def _measure_block(name: str, matrix: FloatArray, plain: bool) -> BlockSpectrum:
     rows, columns = matrix.shape
-    eigenvalues = (
-        sorted_eigenvalues(matrix) if rows == columns and rows <= LARGEST_STATE else None
-    )
+    eigenvalues = sorted_eigenvalues(matrix) if rows == columns and rows <= LARGEST_STATE else None
     return BlockSpectrum(
         block=name,
         spectral_norm=float(np.linalg.norm(matrix, 2)),

@@ -34,9 +34,7 @@ class Canvas:
         steps = 4 * max(self.columns, self.rows)
         for step in range(steps + 1):
             part = step / steps
-            self.dot(
-                start[0] + part * (end[0] - start[0]), start[1] + part * (end[1] - start[1])
-            )
+            self.dot(start[0] + part * (end[0] - start[0]), start[1] + part * (end[1] - start[1]))
 
     def marker(self, x: float, y: float, character: str) -> None:
         """Put a character at (x, y)."""

@@ -9,6 +9,7 @@ from rnndiag.analysis import LayerResult
 from rnndiag.escape import printable
 from rnndiag.render.base import Screen, number, power_of_ten
 from rnndiag.report import FileReport, Report
+from rnndiag.rules.base import SEVERITIES
 
 
 def render(report: Report, _: Screen) -> str:
@@ -23,16 +24,13 @@ def render(report: Report, _: Screen) -> str:
 def summary(report: Report) -> str:
     """The last line of a gate: how many of what."""
     errors = sum(file.error is not None for file in report.files)
-    counts = [
-        f"{len(report.files)} checked",
-        *(
-            f"{sum(f.severity == severity for f in report.findings)} {severity}s"
-            for severity in ("error", "warning", "note")
-        ),
-        f"{errors} without a verdict",
-        f"{len(report.skipped_files)} skipped",
-    ]
-    return f"{report.status}: {', '.join(counts)}"
+    counts = {
+        "files": len(report.files) - errors,
+        **{f"{s}s": sum(f.severity == s for f in report.findings) for s in reversed(SEVERITIES)},
+        "unreadable": errors,
+        "skipped": len(report.skipped_files),
+    }
+    return f"{report.status}: {', '.join(f'{name} {count}' for name, count in counts.items())}"
 
 
 def _file(report: Report, file: FileReport) -> Iterator[str]:

@@ -74,9 +74,17 @@ def _non_finite(value: float) -> str:
 
 
 def _file(file: FileReport) -> Object:
-    shared: Object = {"path": file.path, "error": None, "findings": [_finding(f) for f in file.findings]}
+    shared: Object = {
+        "path": file.path,
+        "error": None,
+        "findings": [_finding(f) for f in file.findings],
+    }
     if file.error is not None:
-        error = {"code": file.error.code.value, "what": file.error.what, "remedy": file.error.remedy}
+        error = {
+            "code": file.error.code.value,
+            "what": file.error.what,
+            "remedy": file.error.remedy,
+        }
         return {**shared, "error": error}
     result = file.result
     if result is None:

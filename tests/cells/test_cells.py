@@ -16,7 +16,7 @@ EXACT = 1e-12
 
 def cell_of(module):
     """rnndiag's cell with the torch module's first layer's weights."""
-    get = lambda name: getattr(module, name).detach().numpy()  # noqa: E731 - one-line accessor
+    get = lambda name: getattr(module, name).detach().numpy()
     rows = module.weight_hh_l0.shape[0]
     kind = type(module).__name__.lower()
     weights = LayerWeights(
@@ -106,7 +106,9 @@ def test_products_are_adjoint(setting):
     linearisation = cell.linearise(cell.project(x.numpy()), state.numpy())
     u, v = np.random.default_rng(4).standard_normal((2, *state.shape))
     left = (v * linearisation.jvp(u)).sum(-1)
-    np.testing.assert_allclose(left, (linearisation.vjp(v).state * u).sum(-1), rtol=EXACT, atol=EXACT)
+    np.testing.assert_allclose(
+        left, (linearisation.vjp(v).state * u).sum(-1), rtol=EXACT, atol=EXACT
+    )
 
 
 def test_one_step_of_many_is_that_step(setting):

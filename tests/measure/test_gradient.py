@@ -21,7 +21,7 @@ def cells_of(module):
     kind = type(module).__name__.lower()
 
     def weights(suffix):
-        get = lambda n: getattr(module, f"{n}_{suffix}").detach().numpy()  # noqa: E731
+        get = lambda n: getattr(module, f"{n}_{suffix}").detach().numpy()
         rows = get("weight_hh").shape[0]
         return LayerWeights(
             get("weight_ih"),

@@ -38,7 +38,8 @@ def _parts(report: Report, screen: Screen) -> Iterator[RenderableType]:
         if file.error is None:
             yield Text(_title(file), style="bold")
             yield from _body(report, file, screen)
-            yield from findings.show(file)
+            show = findings.show if report.command == "check" else findings.list_codes
+            yield from show(file)
     if report.command == "check":
         yield from findings.closing(report)
 

@@ -11,21 +11,38 @@ from rnndiag.escape import printable
 from rnndiag.render.concise import summary
 from rnndiag.render.table.parts import SEVERITY_STYLES, bullets, table
 from rnndiag.report import FileReport, Report
+from rnndiag.rules import Finding
 
 
 def show(file: FileReport) -> Iterator[RenderableType]:
     """One row a finding, its remedy under its message."""
     if not file.findings:
         return
-    made = table("code", "severity", "layer", "finding", left=("code", "severity", "layer", "finding"))
+    made = table(
+        "code", "severity", "layer", "finding", left=("code", "severity", "layer", "finding")
+    )
     for finding in file.findings:
         made.add_row(
             finding.code,
-            Text(finding.severity, style=SEVERITY_STYLES[finding.severity]),
+            _severity(finding),
             Text(printable(finding.layer)),
             Text(f"{printable(finding.message)}\n{printable(finding.remedy)}"),
         )
     yield made
+
+
+def list_codes(file: FileReport) -> Iterator[RenderableType]:
+    """One line a finding, for commands that have said the same in their own words."""
+    for finding in file.findings:
+        yield Text.assemble(
+            f"{finding.code} ",
+            _severity(finding),
+            f" in {printable(finding.layer)}: rnndiag explain {finding.code}",
+        )
+
+
+def _severity(finding: Finding) -> Text:
+    return Text(finding.severity, style=SEVERITY_STYLES[finding.severity])
 
 
 def closing(report: Report) -> Iterator[RenderableType]:

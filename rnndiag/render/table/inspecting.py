@@ -25,17 +25,18 @@ def show(result: FileResult) -> Iterator[RenderableType]:
 
 def _layers(result: FileResult) -> RenderableType:
     made = table(
-        *("layer", "cell", "in > hidden", "dtype", "values", "moved", "time constant"),
-        left=("layer", "cell", "dtype", "values", "moved"),
+        *("layer", "cell", "in > hidden", "values", "moved", "gate memory"),
+        left=("layer", "cell", "values", "moved"),
     )
     for item in result.layers:
         layer, health = item.layer, item.weights
-        values = "finite" if not health.non_finite else f"{health.non_finite} NaN/inf"
+        values = layer.weight_hh.dtype
+        if health.non_finite:
+            values += f", {health.non_finite} NaN or inf"
         made.add_row(
             Text(printable(layer.label)),
             cell_name(layer),
             sizes(layer),
-            layer.weight_hh.dtype,
             Text(values, style="bold red" if health.non_finite else ""),
             _moved(health.moved_from_init),
             _time_constants(item),
@@ -45,8 +46,11 @@ def _layers(result: FileResult) -> RenderableType:
 
 def _moved(moved: dict[str, bool]) -> str:
     """Which tensors left the box they were initialised in."""
-    short = [name.replace("weight_", "W_").replace("bias_", "b_") for name, m in moved.items() if m]
-    return " ".join(short) or "none"
+    still = [name for name, has_moved in moved.items() if not has_moved]
+    if not still:
+        return "all"
+    short = " ".join(name.replace("weight_", "W_").replace("bias_", "b_") for name in still)
+    return "none" if len(still) == len(moved) else f"all but {short}"
 
 
 def _time_constants(item: LayerResult) -> str:
@@ -54,19 +58,16 @@ def _time_constants(item: LayerResult) -> str:
     if not found:
         return "-"
     tau = found[0]
-    return f"{tau.median:.3g} ({tau.shortest:.3g} to {tau.longest:.3g})"
+    return f"{tau.median:.3g} ({tau.shortest:.3g}-{tau.longest:.3g})"
 
 
 def _notes(result: FileResult) -> Iterator[str]:
-    yield (
-        "moved: tensors with values outside ±1/sqrt(hidden), the box PyTorch initialises in"
-        + (
-            "; time constant: steps, median and range over units, of the forget or update gate's "
-            "two biases alone"
-            if any(item.weights.gate_time_constants for item in result.layers)
-            else ""
+    yield "moved: tensors with values outside ±1/sqrt(hidden), the box PyTorch initialises in"
+    if any(item.weights.gate_time_constants for item in result.layers):
+        yield (
+            "gate memory: time constant in steps, median (range) over units, that the two biases of "
+            "the forget or update gate give on their own"
         )
-    )
     assumed = {a: item.layer.label for item in result.layers for a in item.layer.assumptions}
     yield from (f"{label}: {assumption}" for assumption, label in assumed.items())
     yield _training(result.training_state)

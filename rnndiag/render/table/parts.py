@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Group, JustifyMethod, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -30,13 +30,20 @@ DETAILED_LAYERS = 4
 
 
 def table(*headers: str, left: Sequence[str] = ()) -> Table:
-    """A plain table; columns named in `left` hold words, the others numbers."""
+    """A plain table; columns named in `left` hold words, the others numbers.
+
+    Only layers' names and findings are folded where the screen is narrow.
+    """
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for header in headers:
-        made.add_column(
-            header, justify="left" if header in left else "right", overflow="fold", no_wrap=False
-        )
+        justify: JustifyMethod = "left" if header in left else "right"
+        folding = header in FOLDING
+        made.add_column(header, justify=justify, overflow="fold", no_wrap=not folding)
     return made
+
+
+FOLDING = {"layer", "finding", "W_hh block norms", "value", "basis"}
+"""Columns that may take several lines."""
 
 
 def heading(layer: RecurrentLayer) -> Text:

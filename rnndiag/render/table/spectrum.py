@@ -49,8 +49,8 @@ def show(result: FileResult, screen: Screen) -> Iterator[RenderableType]:
 
 def _overview(layers: Sequence[LayerResult]) -> RenderableType:
     made = table(
-        *("layer", "cell", "spectral norms of W_hh blocks", "radius of J", "time constant"),
-        left=("layer", "cell", "spectral norms of W_hh blocks"),
+        *("layer", "cell", "W_hh block norms", "radius of J", "time constant"),
+        left=("layer", "cell", "W_hh block norms"),
     )
     for item in layers:
         if item.spectrum is None:
@@ -78,7 +78,9 @@ def _blocks(spectrum: Spectrum) -> RenderableType:
 
 
 def _state_map(state_map: StateMap) -> RenderableType:
-    made = table("W_hh as a map", "value", "for comparison", left=("W_hh as a map", "for comparison"))
+    made = table(
+        "W_hh as a map", "value", "for comparison", left=("W_hh as a map", "for comparison")
+    )
     made.add_row("Henrici departure", number(state_map.henrici), "0.707 for a random matrix")
     made.add_row("orthogonality error", number(state_map.orthogonality_error), "0 for orthogonal")
     growth = number(state_map.transient_growth)

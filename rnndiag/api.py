@@ -1,0 +1,44 @@
+"""The Python API: each command as a function from paths to frozen results.
+
+All of them raise RnndiagError where the command line would exit with 2, `check` excepted, whose
+report holds the errors of single files.
+"""
+
+from __future__ import annotations
+
+from rnndiag.advice import Advice, advise
+from rnndiag.analysis import FileResult, Request, TraceRequest, analyse
+from rnndiag.containers import read
+from rnndiag.gate import check_paths
+from rnndiag.report import FailOn, Report
+
+
+def inspect(path: str) -> FileResult:
+    """Recurrent layers, weight health and training state of a checkpoint.
+
+    >>> from rnndiag.cli.locate import SAMPLE
+    >>> inspect(str(SAMPLE)).layers[0].layer.cell
+    'lstm'
+    """
+    return analyse(read(path), Request())
+
+
+def spectrum(path: str) -> FileResult:
+    """`inspect`, and the eigenvalues and norms of every layer."""
+    return analyse(read(path), Request(spectrum=True))
+
+
+def trace(path: str, request: TraceRequest | None = None) -> FileResult:
+    """`inspect`, and every layer's gradient at every lag."""
+    return analyse(read(path), Request(trace=request or TraceRequest()))
+
+
+def suggest(path: str, request: TraceRequest | None = None) -> Advice:
+    """A clip value and a truncation length with what they rest on."""
+    return advise(trace(path, request))
+
+
+def check(*paths: str, request: TraceRequest | None = None, fail_on: FailOn = "error") -> Report:
+    """Apply the rules to files and folders; `exit_code` is that of the command."""
+    files, skipped = check_paths(paths, Request(trace=request or TraceRequest()))
+    return Report("check", {"fail_on": fail_on}, files, skipped, fail_on)
