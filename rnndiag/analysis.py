@@ -1,4 +1,4 @@
-"""One checkpoint, measured: recognised layers to everything that rules, advice and reports look at."""
+"""One checkpoint, measured: layers to everything that rules, advice and reports look at."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from rnndiag.measure.spectrum import Spectrum, measure_spectrum
 from rnndiag.measure.trace import LayerTrace, TraceSetup, trace_module
 from rnndiag.measure.training_state import (
     TrainingState,
-    training_state,
     sequence_length_setting,
+    training_state,
 )
 from rnndiag.measure.weights import WeightHealth, measure_weights
 from rnndiag.recognise import Declaration, explain_absence, recognise
@@ -96,8 +96,8 @@ class FileResult:
 def analyse(checkpoint: Checkpoint, request: Request) -> FileResult:
     """Recognise and measure everything that was asked for.
 
-    Raises RnndiagError: RD006 without recurrent weights, RD007 for a --layer that matches nothing or
-    inputs that fit nothing.
+    Raises RnndiagError: RD006 without recurrent weights, RD007 for a --layer that matches nothing
+    or inputs that fit nothing.
     """
     recognition = recognise(checkpoint, request.declarations)
     if not recognition.modules:
@@ -146,7 +146,7 @@ def _sequence_length(checkpoint: Checkpoint, trace: TraceRequest | None) -> tupl
     if trace.inputs_tbi is not None:
         return len(trace.inputs_tbi), "given"
     setting = sequence_length_setting(checkpoint)
-    return (setting[1], setting[0]) if setting else (DEFAULT_SEQ_LEN, "default")
+    return (int(setting.value), setting.name) if setting else (DEFAULT_SEQ_LEN, "default")
 
 
 def _measure_module(
@@ -246,6 +246,6 @@ def _require_memory(cells: list[list[Cell]], seq_len: int, batch: int, cotangent
     if needed > MEMORY_LIMIT:
         raise RnndiagError(
             InputCode.USAGE,
-            f"--seq-len {seq_len} with batch {batch} would need {needed / 2**30:,.0f} GiB of memory",
+            f"--seq-len {seq_len}, batch {batch} would need {needed / 2**30:,.0f} GiB of memory",
             f"the limit is {MEMORY_LIMIT >> 30} GiB: take fewer steps or a smaller --batch",
         )

@@ -2,13 +2,13 @@
 
 
 def printable(text: str) -> str:
-    """The text with everything that is not a plain printable character spelled out.
+    r"""The text with everything that is not a plain printable character spelled out.
 
     Escape sequences, newlines, bidirectional overrides and undecodable bytes come out as \\xNN,
     \\uNNNN; nothing else changes.
 
-    >>> printable("lstm\\x1b[31m\\n")
-    'lstm\\\\x1b[31m\\\\n'
+    >>> printable("lstm\x1b[31m\n")
+    'lstm\\x1b[31m\\n'
     """
     return "".join(c if c.isprintable() else _spelled(c) for c in text)
 

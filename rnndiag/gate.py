@@ -1,4 +1,4 @@
-"""Many files at once: named ones must give a verdict, those found in a folder may be no checkpoint."""
+"""Many files: named ones must give a verdict, those found in a folder may be no checkpoint."""
 
 from __future__ import annotations
 

@@ -67,8 +67,8 @@ def run_stack(cells: Cells, inputs_tbi: FloatArray, initial: States) -> list[lis
     """Run a whole module; runs[depth][direction], each layer fed by the one below.
 
     A stack of one direction is cut after the last step at which all its layers were finite, so that
-    gradients can be followed through all of it. In a bidirectional one every direction keeps its own
-    steps; a layer above an overflow gets none.
+    gradients can be followed through all of it. In a bidirectional one every direction keeps its
+    own steps; a layer above an overflow gets none.
     """
     runs: list[list[LayerRun]] = []
     below = inputs_tbi

@@ -1,4 +1,4 @@
-"""A clip value: from the gradients that the optimizer saw where the file has them, else a convention."""
+"""A clip value: from the gradients that the optimizer saw, else a convention."""
 
 from __future__ import annotations
 

@@ -71,15 +71,15 @@ def _read_settling(settling: Settling) -> Iterator[str]:
     radius = judged(jacobian.spectral_radius or 0.0)
     if jacobian.at == "origin":
         yield (
-            "Without input the state settles nowhere (a cycle, or chaos); the step Jacobian is taken "
-            f"at h = 0, spectral radius {radius:.4g}."
+            "Without input the state settles nowhere (a cycle, or chaos); the step Jacobian is "
+            f"taken at h = 0, spectral radius {radius:.4g}."
         )
     elif jacobian.stable:
         yield f"Without input the state settles{_memory(jacobian)}"
     else:
         yield (
-            f"Without input the fixed point it starts from is unstable (spectral radius {radius:.4g})."
-            f"{_after_push(settling.after_push)}"
+            f"Without input the fixed point it starts from is unstable (spectral radius "
+            f"{radius:.4g}).{_after_push(settling.after_push)}"
         )
 
 

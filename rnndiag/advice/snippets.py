@@ -9,13 +9,14 @@ from rnndiag.advice.truncation import TruncationAdvice
 def torch_snippet(clipping: ClippingAdvice, truncation: TruncationAdvice) -> str:
     """A truncated back-propagation loop for PyTorch; model, criterion and batches are the reader's.
 
-    The chunk stands in it because detaching is what most code does; without one the whole sequence is
-    propagated.
+    The chunk stands in it because detaching is what most code does; without one the whole sequence
+    is propagated.
     """
     step = [
         "optimizer.zero_grad()",
         "loss.backward()",
-        f"norm = torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm={clipping.max_norm:g})",
+        "norm = torch.nn.utils.clip_grad_norm_("
+        f"model.parameters(), max_norm={clipping.max_norm:g})",
         "optimizer.step()  # log norm: it is the one before clipping",
     ]
     if truncation.chunk is None:

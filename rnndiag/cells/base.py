@@ -66,7 +66,9 @@ class Linearisation(Protocol):
 class Cell(Protocol):
     """A recurrent update. The state is h, or (h, c) side by side for the LSTM."""
 
-    weights: LayerWeights
+    @property
+    def weights(self) -> LayerWeights:
+        """What the update is made of."""
 
     @property
     def output_size(self) -> int:

@@ -43,7 +43,7 @@ class ElmanCell:
     @property
     def output_size(self) -> int:
         """Width of h."""
-        return self.weights.weight_hh.shape[1]
+        return int(self.weights.weight_hh.shape[1])
 
     @property
     def state_size(self) -> int:

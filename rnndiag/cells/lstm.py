@@ -15,9 +15,9 @@ from rnndiag.cells.base import FloatArray, LayerWeights, Pullback, scale_rows, s
 
 @dataclass(frozen=True)
 class LSTMLinearisation:
-    """J over (h, c), with K = ∂c′/∂h and e = o(1 − tanh² c′):
+    """J over (h, c), with K = ∂c′/∂h and e = o(1 − tanh² c′).
 
-    [[diag(tanh c′ · o(1 − o)) W_ho + diag(e) K, diag(e f)], [K, diag(f)]],
+    J = [[diag(tanh c′ · o(1 − o)) W_ho + diag(e) K, diag(e f)], [K, diag(f)]],
     the top row multiplied by W_hr from the left where there is a projection.
     """
 
@@ -90,12 +90,12 @@ class LSTMCell:
     @property
     def output_size(self) -> int:
         """Width of h: the projection where there is one."""
-        return self.weights.weight_hh.shape[1]
+        return int(self.weights.weight_hh.shape[1])
 
     @property
     def state_size(self) -> int:
         """Width of h and c together."""
-        return self.output_size + self.weights.weight_hh.shape[0] // 4
+        return self.output_size + int(self.weights.weight_hh.shape[0]) // 4
 
     def project(self, inputs: FloatArray) -> FloatArray:
         """W_ih x + b_ih + b_hh."""

@@ -18,7 +18,7 @@ def main() -> NoReturn:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one call; returns its exit code. Whatever goes wrong, 1 means findings and nothing else."""
+    """Run one call and return its exit code: whatever goes wrong, 1 means findings alone."""
     import typer
 
     from rnndiag.cli.app import app

@@ -16,8 +16,10 @@ CONFIG_FILES = ("rnndiag.toml", "pyproject.toml")
 
 
 def locate(named: str | None, quiet: bool, gate: bool) -> tuple[str, str]:
-    """Path and shown name of the named checkpoint, else of the environment's or the configuration's,
-    else of the sample, whose place on this machine is nobody's business.
+    """Find the checkpoint: its path, and the name it is shown under.
+
+    The named one, else the environment's, the configuration's, the sample, whose place on this
+    machine is nobody's business.
 
     Raises RnndiagError (RD007) for a gate that would fall back to the sample.
     """

@@ -1,4 +1,4 @@
-"""The options that several commands share, once each. Imports nothing heavy: --help must be quick."""
+"""The options that several commands share, once each; imports nothing heavy, for --help."""
 
 from __future__ import annotations
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rnndiag.cli.locate import locate
+from rnndiag.cli.options import FailOn
 from rnndiag.cli.output import show
 from rnndiag.cli.requests import TraceOptions, declarations
+
+if TYPE_CHECKING:
+    from rnndiag.report import Command
 
 
 class Common(NamedTuple):
@@ -17,12 +21,12 @@ class Common(NamedTuple):
     declared: list[str] | None
     format_name: str | None
     output: str | None
-    fail_on: str
+    fail_on: FailOn
     quiet: bool
 
 
 def run_single(
-    command: str,
+    command: Command,
     common: Common,
     *,
     spectrum: bool = False,

@@ -36,7 +36,7 @@ class StepJacobian:
     h = c = 0; none: not computed (the state is too wide, or not finite)."""
 
     stable: bool | None
-    """Whether the fixed point attracts: spectral radius below 1. None if there is no fixed point."""
+    """Whether the fixed point attracts: spectral radius below 1; None without a fixed point."""
 
     eigenvalues: ComplexArray
     """Largest modulus first; empty for "none"."""

@@ -1,8 +1,8 @@
 """The gradient at every lag of back-propagation through time, through a whole stack.
 
 One loss at the last step seeds the top layer; the recursion of the step Jacobians' transposes runs
-backwards. Every vector is kept as mantissa · 2^exponent and rescaled at each step, exactly, so that a
-gradient of 1e-500 or 1e+500 is as exact as one of size 1.
+backwards. Every vector is kept as mantissa · 2^exponent and rescaled at each step, exactly, so that
+a gradient of 1e-500 or 1e+500 is as exact as one of size 1.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class StateMap:
     """What W_hh of a plain RNN does as a map from state to state."""
 
     henrici: float
-    """√(1 − Σ|λ|²/‖W‖_F²): 0 for a normal matrix, 0.707 for an i.i.d. one, 1 for a nilpotent one."""
+    """√(1 − Σ|λ|²/‖W‖_F²): 0 for a normal matrix, 0.707 for an i.i.d., 1 for a nilpotent one."""
 
     orthogonality_error: float
     """max |σ_i − 1|."""

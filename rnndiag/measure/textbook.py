@@ -1,4 +1,4 @@
-"""The product that textbooks show, W_hhᵀ … W_hhᵀ without the nonlinearity, to stand beside the truth."""
+"""The product that textbooks show: W_hhᵀ … W_hhᵀ, without the nonlinearity."""
 
 from __future__ import annotations
 

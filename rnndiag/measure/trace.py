@@ -30,7 +30,7 @@ class DriveTrace:
     verdict: Verdict
 
     log10_gradient_norm: FloatArray
-    """log10 φ_k by lag, shape (steps + 1,): root mean square over samples, relative to the seed's."""
+    """log10 φ_k by lag, (steps + 1,): root mean square over samples, relative to the seed's."""
 
     log10_cell_gradient_norm: FloatArray | None
     """The same of ∂L/∂c, relative to the seed on h; of an LSTM only."""

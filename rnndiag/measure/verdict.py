@@ -10,12 +10,13 @@ from rnndiag.rounding import judged
 
 Verdict = Literal["exploding", "growing", "stable", "vanishing", "mixed"]
 """exploding: three decades of growth at a positive rate, or a forward pass that overflows.
-growing: a positive rate, less than three decades. vanishing: below 1e-3 of the seed at the last lag.
-stable: none of these. mixed: deciding drives disagree; never the verdict of one drive."""
+growing: a positive rate, less than three decades. vanishing: below 1e-3 of the seed at the last
+lag. stable: none of these. mixed: deciding drives disagree; never the verdict of one drive."""
 
 EXPLODING_DECADES = 3.0
 """Growth in decades that is called exploding. Over 132 real layers at T = 200, two reach it under
-each of zero, weak and normal input, fifteen under at least one, most of them healthy on their data."""
+each of zero, weak and normal input, fifteen under at least one, most of them healthy on their
+data."""
 
 VANISHING_LOG10 = -3.0
 """log10 φ at the last lag that is called vanishing: a thousandth of the seed."""

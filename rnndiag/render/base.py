@@ -35,7 +35,7 @@ def power_of_ten(log10: float) -> str:
     """10^log10 in scientific notation, at any size.
 
     >>> power_of_ten(-534.25), power_of_ten(float("-inf")), power_of_ten(0.0)
-    ('5.6e-534', '0', '1')
+    ('5.6e-535', '0', '1')
     """
     if log10 == float("-inf"):
         return "0"

@@ -1,4 +1,4 @@
-"""A small picture made of characters: dots on a grid, finer than the characters where Unicode is."""
+"""A small picture made of characters: dots on a grid, in braille where Unicode is shown."""
 
 from __future__ import annotations
 

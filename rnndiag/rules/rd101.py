@@ -1,12 +1,13 @@
 """The recurrent weights hold NaN or infinite values.
 
 Every output and every gradient of such a layer is NaN, so nothing else can be measured on it. It is
-the usual end of a run whose gradient exploded once: the optimizer wrote the NaN into the weights, and
-every later checkpoint carries it.
+the usual end of a run whose gradient exploded once: the optimizer wrote the NaN into the weights,
+and every later checkpoint carries it.
 
-Remedy: go back to the last checkpoint that passes, lower the learning rate or clip gradients by norm
-(`rnndiag suggest` on that checkpoint proposes a value), and stop training when a loss is not finite.
-Values that are not finite in tensors that are not recurrent (masks with −inf) are not looked at.
+Remedy: go back to the last checkpoint that passes, lower the learning rate or clip gradients by
+norm (`rnndiag suggest` on that checkpoint proposes a value), and stop training when a loss is not
+finite. Values that are not finite in tensors that are not recurrent (masks with −inf) are not
+looked at.
 """
 
 from collections.abc import Iterable

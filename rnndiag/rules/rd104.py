@@ -1,8 +1,8 @@
 """A tensor looks recurrent but could not be measured.
 
-Its name says recurrence, its shape does not fit one of the cells that are measured, or its partner is
-missing or disagrees. What was not checked is part of the result: a gate that stayed silent here would
-pass a network it never looked at.
+Its name says recurrence, its shape does not fit one of the cells that are measured, or its partner
+is missing or disagrees. What was not checked is part of the result: a gate that stayed silent here
+would pass a network it never looked at.
 
 Remedy: if it is a plain RNN, a GRU or an LSTM under an unusual name, declare it with
 `--as NAME=CELL[:activation][,input=NAME][,bias=NAME]`. If nothing at all could be measured the exit

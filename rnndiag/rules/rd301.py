@@ -2,16 +2,16 @@
 
 φ_k is the size of ∂L/∂h_{T-k} relative to the seed's: the root mean square over samples of the
 gradient, k steps before the loss step, computed in float64 with rescaling. The finding is given if
-and only if, under every deciding drive, log10 φ reaches 3 within the sequence and the lower end of the
-95 % interval of its slope is above zero, or the forward pass itself overflows.
+and only if, under every deciding drive, log10 φ reaches 3 within the sequence and the lower end of
+the 95 % interval of its slope is above zero, or the forward pass itself overflows.
 
-Deciding drives are the user's data; else rows of the file's own embedding; else one-hot symbols where
-the readout scores as many as the layer takes; else no input, weak and unit Gaussian input together.
-One drive alone would cry wolf: a random tanh network is chaotic undriven and contracts under noise.
-A spectral radius of W_hh above 1 plays no part: 73 % of real gate blocks have one.
+Deciding drives are the user's data; else rows of the file's own embedding; else one-hot symbols
+where the readout scores as many as the layer takes; else no input, weak and unit Gaussian input
+together. One drive alone would cry wolf: a random tanh network is chaotic undriven and contracts
+under noise. A spectral radius of W_hh above 1 plays no part: 73 % of real gate blocks have one.
 
-Remedy: clip gradients by norm (`rnndiag suggest` proposes a value), shorten truncated back-propagation
-to the horizon that is shown, lower the recurrent gain, or take a gated cell.
+Remedy: clip gradients by norm (`rnndiag suggest` proposes a value), shorten truncated
+back-propagation to the horizon that is shown, lower the recurrent gain, or take a gated cell.
 """
 
 from collections.abc import Iterable

@@ -1,9 +1,9 @@
 """The gradient vanishes: at the last lag less than a thousandth of it is left.
 
-φ at the last lag of the sequence is below 10^-3 under every deciding drive, so a loss at the last step
-says next to nothing to the first ones. Many healthy networks forget on purpose, therefore this is a
-note; it becomes a warning when the sequence length was given by you, because then a thousandth is
-what is left at a distance that you asked about.
+φ at the last lag of the sequence is below 10^-3 under every deciding drive, so a loss at the last
+step says next to nothing to the first ones. Many healthy networks forget on purpose, therefore this
+is a note; it becomes a warning when the sequence length was given by you, because then a thousandth
+is what is left at a distance that you asked about.
 
 Remedy: nothing, if the task needs no longer memory than the half-life that is shown. Else a gated
 cell, a larger forget-gate bias, or an orthogonal recurrence. Clipping does nothing for a vanishing

@@ -65,8 +65,8 @@ def _notes(result: FileResult) -> Iterator[str]:
     yield "moved: tensors with values outside ±1/sqrt(hidden), the box PyTorch initialises in"
     if any(item.weights.gate_time_constants for item in result.layers):
         yield (
-            "gate memory: time constant in steps, median (range) over units, that the two biases of "
-            "the forget or update gate give on their own"
+            "gate memory: time constant in steps, median (range) over units, that the two biases "
+            "of the forget or update gate give on their own"
         )
     assumed = {a: item.layer.label for item in result.layers for a in item.layer.assumptions}
     yield from (f"{label}: {assumption}" for assumption, label in assumed.items())

@@ -54,12 +54,12 @@ def heading(layer: RecurrentLayer) -> Text:
 
 
 def cell_name(layer: RecurrentLayer) -> str:
-    """ "LSTM", "GRU", "RNN tanh"."""
+    """Name it: "LSTM", "GRU", "RNN tanh"."""
     return f"RNN {layer.activation}" if layer.cell == "rnn" else layer.cell.upper()
 
 
 def sizes(layer: RecurrentLayer) -> str:
-    """ "64 > 128", or "64 > 128 > 32" with a projection."""
+    """Name the widths: "64 > 128", or "64 > 128 > 32" with a projection."""
     projected = "" if layer.projection_size is None else f" > {layer.projection_size}"
     return f"{layer.input_size} > {layer.hidden_size}{projected}"
 

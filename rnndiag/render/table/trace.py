@@ -9,6 +9,7 @@ from rich.text import Text
 
 from rnndiag.advice.reading import headline, read_trace
 from rnndiag.analysis import FileResult, LayerResult
+from rnndiag.cells.base import FloatArray
 from rnndiag.escape import printable
 from rnndiag.measure.trace import DriveTrace, LayerTrace
 from rnndiag.render.base import Screen, number, power_of_ten
@@ -107,7 +108,7 @@ def _lags(trace: LayerTrace) -> RenderableType:
     return made
 
 
-def _at(curve: Sequence[float], lag: int) -> str:
+def _at(curve: FloatArray, lag: int) -> str:
     return power_of_ten(float(curve[lag])) if lag < len(curve) else "overflow"
 
 
