@@ -32,8 +32,15 @@ MAX_DEPTH = 200
 """Levels of nesting; the deepest real module has about 40."""
 
 MAX_NODES = 5_000_000
-"""Records visited, counted again each time a shared one is reached. The largest real vocabularies
-(two million words, stored twice) need about four million."""
+"""Records visited. The largest real vocabularies (two million words, stored twice) need about four
+million."""
+
+MAX_REPEATED_NODES = 250_000
+"""Records visited again below a container that was reached before: settings that every layer of a
+module shares come to some thousands, and a bomb made of references to references does not end."""
+
+MAX_VALUES = 300_000
+"""Plain values kept of one file."""
 
 MAX_NAME_CHARACTERS = 1 << 27
 """Of all names together."""
@@ -63,6 +70,7 @@ class _Level:
     name: str
     record: object
     children: Iterator[tuple[str, object]]
+    is_repeated: bool
     plain: int = 0
     left_out: int = 0
 
@@ -72,7 +80,7 @@ def flatten(root: object, storages: Storages, max_nodes: int = MAX_NODES) -> Fla
 
     Raises RD003 for a corrupt tensor and RD004 beyond the depth, node or name budget.
     """
-    return _Walk(storages, max_nodes).run(root)
+    return _Walk(storages, max_nodes, MAX_REPEATED_NODES, MAX_NAME_CHARACTERS).run(root)
 
 
 @dataclass
@@ -81,10 +89,12 @@ class _Walk:
 
     storages: Storages
     nodes_left: int
-    characters_left: int = MAX_NAME_CHARACTERS
+    repeated_left: int
+    characters_left: int
     found: Flattened = field(default_factory=Flattened)
     levels: list[_Level] = field(default_factory=list)
     on_path: set[int] = field(default_factory=set)
+    reached: set[int] = field(default_factory=set)
 
     def run(self, root: object) -> Flattened:
         """Depth first, in the order of the file."""
@@ -102,7 +112,9 @@ class _Walk:
         """Note a leaf, or go down into a container."""
         self.nodes_left -= 1
         self.characters_left -= len(name)
-        if self.nodes_left < 0 or self.characters_left < 0:
+        if self.levels and self.levels[-1].is_repeated:
+            self.repeated_left -= 1
+        if min(self.nodes_left, self.repeated_left, self.characters_left) < 0:
             raise refused("its contents unfold into more entries than any checkpoint has")
         if isinstance(record, PLAIN):
             self.note_plain(name, record)
@@ -152,7 +164,8 @@ class _Walk:
             return
         if self.levels:
             self.levels[-1].plain += 1
-            if self.levels[-1].plain > MAX_PLAIN_PER_CONTAINER:
+            is_full = len(self.found.values) >= MAX_VALUES
+            if is_full or self.levels[-1].plain > MAX_PLAIN_PER_CONTAINER:
                 self.levels[-1].left_out += 1
                 return
         self.found.values[name] = value
@@ -175,8 +188,11 @@ class _Walk:
             return
         if len(self.levels) >= MAX_DEPTH:
             raise refused(f"its contents are nested deeper than {MAX_DEPTH} levels")
+        is_below = bool(self.levels) and self.levels[-1].is_repeated
+        is_repeated = is_below or id(record) in self.reached
         self.on_path.add(id(record))
-        self.levels.append(_Level(name, record, children(record)))
+        self.reached.add(id(record))
+        self.levels.append(_Level(name, record, children(record), is_repeated))
 
     def leave(self) -> None:
         """Come back up, saying what was left out below."""

@@ -63,7 +63,7 @@ def time_constants(bias: FloatArray) -> FloatArray:
     """τ = −1/ln σ(b) = 1/softplus(−b) in steps, of a gate that keeps its state at zero input.
 
     >>> round(float(time_constants(np.array([2.0]))[0]), 4)
-    7.8784
+    7.8785
     """
     return np.asarray(1.0 / np.logaddexp(0.0, -bias))
 
