@@ -269,7 +269,9 @@ def test_a_hundred_thousand_levels_do_not_recurse() -> None:
 
 def test_every_cut_is_an_rnndiag_error() -> None:
     for protocol in range(6):
-        data = pickle.dumps({"a": [1, 2.5, "x", (b"y", {3})], "n": collections.Counter("aab")}, protocol)
+        data = pickle.dumps(
+            {"a": [1, 2.5, "x", (b"y", {3})], "n": collections.Counter("aab")}, protocol
+        )
         for length in range(len(data)):
             assert failure(data[:length]).code is InputCode.DAMAGED
 

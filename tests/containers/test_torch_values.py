@@ -284,11 +284,15 @@ def test_reading_imports_no_torch(tmp_path: Path) -> None:
         f"[tensor.load() for tensor in read({path!r}).tensors.values()];"
         "assert 'torch' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, cwd=Path(__file__).parents[2])
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], check=True, cwd=Path(__file__).parents[2]
+    )
 
 
 @pytest.mark.parametrize("legacy", [False, True])
-def test_only_what_is_asked_for_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, legacy: bool) -> None:
+def test_only_what_is_asked_for_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, legacy: bool
+) -> None:
     """40 MB of weights: reading touches less than a tenth of a megabyte of them."""
     from rnndiag.containers.source import Source
 
