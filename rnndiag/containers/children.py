@@ -60,32 +60,30 @@ def _entries(pairs: list[tuple[object, object]]) -> Children:
 
     The others yield nothing of interest, but something: whoever counts entries must see them all.
     """
-    last = {_tagged(key): position for position, (key, _) in enumerate(pairs) if _is_named(key)}
-    for position, (key, value) in enumerate(pairs):
-        if not _is_named(key):
+    tags = [_tagged(key) for key, _ in pairs]
+    last = {tag: position for position, tag in enumerate(tags)}
+    for position, (tag, (key, value)) in enumerate(zip(tags, pairs, strict=True)):
+        if not tag:
             yield f"<key {position}>", key
             yield f"<key {position}>", value
-        elif last[_tagged(key)] == position:
-            yield key_name(key), value
+        elif last[tag] == position:
+            yield tag[1:], value
         else:
             yield _NOTHING
 
 
-def _is_named(key: object) -> bool:
-    """Keys that name their value. Others, such as the Parameters of an old optimizer, do not."""
-    if isinstance(key, str | bytes):
-        return len(key) <= _MAX_KEY
-    return isinstance(key, int) and not isinstance(key, bool) and key.bit_length() <= _INTEGER_BITS
-
-
-def key_name(key: object) -> str:
-    """The part of a dotted name that a named key makes."""
-    return key.decode("latin-1") if isinstance(key, bytes) else str(key)
-
-
 def _tagged(key: object) -> str:
-    """A string that tells 0 from "0"."""
-    return type(key).__name__ + key_name(key)
+    """The part of a dotted name that a key makes, behind a letter that tells 0 from "0".
+
+    Empty for keys that make none: the Parameters of an old optimizer, tuples, very long strings.
+    """
+    if isinstance(key, str):
+        return "s" + key if len(key) <= _MAX_KEY else ""
+    if isinstance(key, bytes):
+        return "b" + key.decode("latin-1") if len(key) <= _MAX_KEY else ""
+    if isinstance(key, bool) or not isinstance(key, int) or key.bit_length() > _INTEGER_BITS:
+        return ""
+    return f"i{key}"
 
 
 def _call_children(record: CallRecord) -> Children:

@@ -104,18 +104,29 @@ class _Walk:
             child = next(level.children, None)
             if child is None:
                 self.leave()
+            elif isinstance(child[1], PLAIN) and self.is_full(level):
+                level.left_out += 1
+                self.spend(0)
             else:
                 self.visit(_joined(level.name, child[0]), child[1])
         return self.found
 
-    def visit(self, name: str, record: object) -> None:
-        """Note a leaf, or go down into a container."""
+    def is_full(self, level: _Level) -> bool:
+        """No more plain values of this container, or of this file."""
+        return level.plain >= MAX_PLAIN_PER_CONTAINER or len(self.found.values) >= MAX_VALUES
+
+    def spend(self, characters: int) -> None:
+        """Charge one record and its name; raises RD004 when a budget is used up."""
         self.nodes_left -= 1
-        self.characters_left -= len(name)
+        self.characters_left -= characters
         if self.levels and self.levels[-1].is_repeated:
             self.repeated_left -= 1
-        if min(self.nodes_left, self.repeated_left, self.characters_left) < 0:
+        if self.nodes_left < 0 or self.repeated_left < 0 or self.characters_left < 0:
             raise refused("its contents unfold into more entries than any checkpoint has")
+
+    def visit(self, name: str, record: object) -> None:
+        """Note a leaf, or go down into a container."""
+        self.spend(len(name))
         if isinstance(record, PLAIN):
             self.note_plain(name, record)
         elif isinstance(record, CallRecord):
@@ -162,12 +173,11 @@ class _Walk:
             return
         if isinstance(value, int) and value.bit_length() > _INTEGER_BITS:
             return
+        if self.levels and self.is_full(self.levels[-1]):
+            self.levels[-1].left_out += 1
+            return
         if self.levels:
             self.levels[-1].plain += 1
-            is_full = len(self.found.values) >= MAX_VALUES
-            if is_full or self.levels[-1].plain > MAX_PLAIN_PER_CONTAINER:
-                self.levels[-1].left_out += 1
-                return
         self.found.values[name] = value
 
     def note_tensor(self, name: str, found: StoredTensor) -> None:

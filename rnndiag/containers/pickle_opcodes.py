@@ -62,7 +62,7 @@ def _get(machine: PickleMachine) -> None:
 
 
 def _binput(machine: PickleMachine) -> None:
-    machine.remember(machine.stream.unsigned(1))
+    machine.remember(machine.stream.byte())
 
 
 def _long_binput(machine: PickleMachine) -> None:
@@ -74,7 +74,7 @@ def _memoize(machine: PickleMachine) -> None:
 
 
 def _binget(machine: PickleMachine) -> None:
-    machine.recall(machine.stream.unsigned(1))
+    machine.recall(machine.stream.byte())
 
 
 def _long_binget(machine: PickleMachine) -> None:
@@ -114,8 +114,9 @@ def run(machine: PickleMachine) -> object:
 
     Raises RD003 for a damaged pickle and RD004 over a limit; the stream stands behind STOP.
     """
+    next_byte = machine.stream.byte
     while True:
-        code = machine.stream.unsigned(1)
+        code = next_byte()
         if code == STOP:
             return machine.pop()
         if code not in OPERATIONS:

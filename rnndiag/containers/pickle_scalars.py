@@ -64,7 +64,7 @@ def _binint(machine: PickleMachine) -> None:
 
 
 def _binint1(machine: PickleMachine) -> None:
-    machine.push(machine.stream.unsigned(1))
+    machine.push(machine.stream.byte())
 
 
 def _binint2(machine: PickleMachine) -> None:

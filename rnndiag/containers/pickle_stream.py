@@ -40,6 +40,13 @@ class PickleStream:
         self._cursor = stop
         return taken
 
+    def byte(self) -> int:
+        """The next byte, as a number."""
+        if self._cursor < len(self._buffer):
+            self._cursor += 1
+            return self._buffer[self._cursor - 1]
+        return self.take(1)[0]
+
     def unsigned(self, width: int) -> int:
         """A little-endian unsigned integer of `width` bytes."""
         return int.from_bytes(self.take(width), "little")

@@ -98,17 +98,15 @@ def test_nothing_is_run(tmp_path: Path, payload: Callable[[Path], bytes]) -> Non
 def test_a_key_a_shape_and_a_storage_key_are_not_run_either(tmp_path: Path) -> None:
     marker = tmp_path / "marker"
     trap = touch_by_system(marker)
+    read(torch_zip(tmp_path, b"\x80\x04}" + trap + b"Ns."))
     for pickled in (
-        b"\x80\x04}" + trap + b"Ns.",
         in_dict(tensor((2,), (1,)).replace(short("0"), trap)),
         b"\x80\x04" + opcode_global("torch._utils", "_rebuild_tensor_v2") + trap + b"\x85R.",
         b"\x80\x04(" + trap + b"tQ.",
     ):
-        try:
+        with pytest.raises(RnndiagError, match="RD003"):
             read(torch_zip(tmp_path, pickled, {"0": SIX_FLOATS}))
-        except RnndiagError as error:
-            assert error.code is InputCode.DAMAGED
-        assert not marker.exists()
+    assert not marker.exists()
 
 
 def test_torch_is_not_altered_by_build(tmp_path: Path) -> None:
@@ -185,7 +183,7 @@ def test_deep_nesting_is_refused(tmp_path: Path) -> None:
 
 def test_a_tensor_wrapped_many_times(tmp_path: Path) -> None:
     parameter = opcode_global("torch._utils", "_rebuild_parameter")
-    for depth, is_read in ((3, True), (100_000, False)):
+    for depth, is_read in ((3, True), (20_000, False)):
         wrapped = parameter * depth + tensor((2, 3), (3, 1)) + b"\x88N\x87R" * depth
         path = torch_zip(tmp_path, in_dict(wrapped), {"0": SIX_FLOATS})
         if is_read:

@@ -44,7 +44,7 @@ def test_recurrent_names_shapes_and_settings(shared: Path, manifest: list[dict[s
 
 
 def test_the_number_of_tensors(shared: Path, manifest: list[dict[str, Any]]) -> None:
-    """Beyond the manifest's count: numpy arrays, and Parameters that a pickled optimizer repeats."""
+    """Beyond the manifest's: numpy arrays, and Parameters that a pickled optimizer repeats."""
     for entry in readable(manifest):
         tensors = read(str(shared / "checkpoints" / entry["file"])).tensors
         counted = [

@@ -1,4 +1,4 @@
-"""The container before torch 1.6: storages behind their sizes, views, Python 2, and its failures."""
+"""The container before torch 1.6: storages behind their sizes, views, Python 2, failures."""
 
 from __future__ import annotations
 
