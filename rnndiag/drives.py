@@ -50,8 +50,9 @@ def choose_drives(
     """The drives for one module: every one that fits it, or the one requested by name.
 
     Deciding are the file's own embedding where it has one of the module's input width, else one-hot
-    symbols where a readout has as many rows as the module has inputs, else zero, weak and normal
-    together. Raises RnndiagError (RD007) for a requested drive that this module cannot have.
+    symbols where the rest of the model is a readout with as many rows as the module has inputs,
+    else zero, weak and normal together. Raises RnndiagError (RD007) for a requested drive that this
+    module cannot have.
     """
     symbols = _embedding_drive(module, recognition, checkpoint) or _onehot_drive(
         module, recognition, checkpoint
@@ -119,13 +120,21 @@ def _embedding_drive(
 def _onehot_drive(
     module: RecurrentModule, recognition: Recognition, checkpoint: Checkpoint
 ) -> Drive | None:
-    """One-hot symbols, if a readout of this module scores as many symbols as it has inputs."""
+    """One-hot symbols, if the model is this module and a readout of as many rows as it has inputs.
+
+    With other matrices in the model the inputs come from them, and a row count that fits is chance:
+    so it was in every real file of several layers that was looked at.
+    """
     width = module.input_size
     joined = sum(layer.output_size for layer in module.layers[-1])
-    for name in recognition.readout_candidates:
-        if checkpoint.tensors[name].shape == (width, joined):
-            return Drive("onehot", True, _onehot(width), f"{width} symbols, as {name} scores")
-    return None
+    if len(recognition.modules) > 1 or len(recognition.other_matrices) != 1:
+        return None
+    (name,) = recognition.other_matrices
+    if name not in recognition.readout_candidates:
+        return None
+    if checkpoint.tensors[name].shape != (width, joined):
+        return None
+    return Drive("onehot", True, _onehot(width), f"{width} symbols, as {name} scores")
 
 
 def _common_prefix(left: str, right: str) -> int:

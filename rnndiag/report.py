@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Literal
 
-from rnndiag.advice import Advice, advise
+from rnndiag.advice import Advice, AdviceRequest, advise
 from rnndiag.analysis import FileResult, Request, analyse
 from rnndiag.containers import read
 from rnndiag.containers.checkpoint import Skipped
@@ -78,7 +78,10 @@ class Report:
 
 
 def report_file(
-    path: str, request: Request, with_advice: bool = False, shown_as: str | None = None
+    path: str,
+    request: Request,
+    advice: AdviceRequest | None = None,
+    shown_as: str | None = None,
 ) -> FileReport:
     """Read, measure and judge one file; an input error becomes part of the report."""
     shown = path if shown_as is None else shown_as
@@ -90,5 +93,5 @@ def report_file(
         shown,
         result=result,
         findings=find(result),
-        advice=advise(result) if with_advice else None,
+        advice=None if advice is None else advise(result, advice),
     )

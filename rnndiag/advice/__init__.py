@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rnndiag.advice.clipping import ClippingAdvice, advise_clipping
@@ -10,7 +11,18 @@ from rnndiag.advice.truncation import DEFAULT_BIAS, TruncationAdvice, advise_tru
 from rnndiag.analysis import FileResult
 from rnndiag.measure.training_state import clip_setting
 
-__all__ = ["Advice", "ClippingAdvice", "TruncationAdvice", "advise"]
+__all__ = ["Advice", "AdviceRequest", "ClippingAdvice", "TruncationAdvice", "advise"]
+
+
+@dataclass(frozen=True)
+class AdviceRequest:
+    """What advice is wanted, and what is known beyond the file."""
+
+    bias: float = DEFAULT_BIAS
+    """Relative bias of the truncated gradient that is accepted, between 0 and 1."""
+
+    logged_norms: Sequence[float] = ()
+    """Norms of the whole gradient before clipping, logged while training."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +36,10 @@ class Advice:
     """Code by framework: "torch"."""
 
 
-def advise(result: FileResult, bias: float = DEFAULT_BIAS) -> Advice:
+def advise(result: FileResult, request: AdviceRequest | None = None) -> Advice:
     """Advice for a file whose layers were traced."""
-    clipping = advise_clipping(result.training_state, clip_setting(result.checkpoint))
-    truncation = advise_truncation(result.layers, bias)
+    request = request or AdviceRequest()
+    setting = clip_setting(result.checkpoint)
+    clipping = advise_clipping(result.training_state, setting, request.logged_norms)
+    truncation = advise_truncation(result.layers, request.bias)
     return Advice(clipping, truncation, {"torch": torch_snippet(clipping, truncation)})

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+import numpy as np
 
 from rnndiag.measure.training_state import TrainingState
 
@@ -13,6 +16,15 @@ CONVENTION = 1.0
 SPREAD = (0.5, 10.0)
 """Pascanu, Mikolov & Bengio 2013: half to ten times the average norm gives similar training."""
 
+PERCENTILE = 95
+"""Of logged norms: clips the rare spikes and leaves ordinary steps alone."""
+
+LOG_NORMS = (
+    "log the norms that clip_grad_norm_ returns over 100 steps and rerun with --norms FILE, one "
+    "norm a line"
+)
+"""What to supply where the file cannot tell."""
+
 
 @dataclass(frozen=True)
 class ClippingAdvice:
@@ -21,7 +33,7 @@ class ClippingAdvice:
     max_norm: float
     """Norm over all parameters together, in the units of the loss that was trained."""
 
-    basis: Literal["optimizer-state", "convention"]
+    basis: Literal["logged-norms", "optimizer-state", "already-clipped", "convention"]
 
     reasonable_range: tuple[float, float] | None
     """Where to search around a measured value; None for the convention."""
@@ -35,9 +47,15 @@ class ClippingAdvice:
 
 
 def advise_clipping(
-    state: TrainingState | None, setting: tuple[str, float] | None = None
+    state: TrainingState | None,
+    setting: tuple[str, float] | None = None,
+    logged: Sequence[float] = (),
 ) -> ClippingAdvice:
-    """R, the root mean square norm of the last gradients, where an optimizer state gives it."""
+    """The 95th percentile of logged norms; else R, the root mean square norm of the last gradients,
+    where an optimizer state gives it; else the convention.
+    """
+    if logged:
+        return _from_logged(logged, setting)
     norm = None if state is None else state.gradient_rms_norm
     if state is None or norm is None or norm <= 0.0:
         return ClippingAdvice(
@@ -45,6 +63,18 @@ def advise_clipping(
             basis="convention",
             reasonable_range=None,
             reason=_convention_reason(state),
+            setting=setting,
+        )
+    if state.clipped_at is not None:
+        return ClippingAdvice(
+            max_norm=state.clipped_at,
+            basis="already-clipped",
+            reasonable_range=None,
+            reason=(
+                f"the {state.optimizer} state's gradient norm, {norm:.4g}, lies at a round number: "
+                "the gradients were probably clipped there at every step, so how large they were "
+                f"before is gone; {LOG_NORMS}"
+            ),
             setting=setting,
         )
     return ClippingAdvice(
@@ -60,13 +90,25 @@ def advise_clipping(
     )
 
 
+def _from_logged(logged: Sequence[float], setting: tuple[str, float] | None) -> ClippingAdvice:
+    value = float(f"{np.percentile(logged, PERCENTILE):.3g}")
+    fired = float(np.mean(np.asarray(logged) > value))
+    return ClippingAdvice(
+        max_norm=value,
+        basis="logged-norms",
+        reasonable_range=None,
+        reason=(
+            f"95th percentile of {len(logged)} logged norms (median {np.median(logged):.4g}, largest "
+            f"{max(logged):.4g}); it would have clipped {fired:.1%} of those steps"
+        ),
+        setting=setting,
+    )
+
+
 def _convention_reason(state: TrainingState | None) -> str:
     missing = (
         "the file holds no optimizer state"
         if state is None
         else f"the {state.optimizer} state gives no gradient norm ({state.absent})"
     )
-    return (
-        f"convention, not measured: {missing}; log the norms that clip_grad_norm_ returns for 100 "
-        "steps and take their 95th percentile"
-    )
+    return f"convention, not measured: {missing}; {LOG_NORMS}"

@@ -10,6 +10,7 @@ from rnndiag.cli.output import show
 from rnndiag.cli.requests import TraceOptions, declarations
 
 if TYPE_CHECKING:
+    from rnndiag.advice import AdviceRequest
     from rnndiag.report import Command
 
 
@@ -31,7 +32,7 @@ def run_single(
     *,
     spectrum: bool = False,
     trace: TraceOptions | None = None,
-    advice: bool = False,
+    advice: AdviceRequest | None = None,
 ) -> int:
     """Find the checkpoint, measure it, show it; returns the exit code."""
     path, name = locate(common.checkpoint, common.quiet, gate=common.fail_on != "never")
@@ -48,7 +49,7 @@ def run_single(
     report = Report(
         command=command,
         settings={"layer": common.layer, **({} if trace is None else trace.settings())},
-        files=(report_file(path, request, with_advice=advice, shown_as=name),),
+        files=(report_file(path, request, advice=advice, shown_as=name),),
         fail_on=common.fail_on,
     )
     return show(report, common.format_name, common.output)

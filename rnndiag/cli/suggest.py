@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from rnndiag.cli import options as o
 from rnndiag.cli.requests import TraceOptions
 from rnndiag.cli.single import Common, run_single
+
+Bias = Annotated[
+    float,
+    typer.Option(min=0.001, max=0.999, help="Relative bias of the truncated gradient to accept."),
+]
+Norms = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE", help="Gradient norms logged while training: one a line, csv or jsonl."
+    ),
+]
 
 
 def suggest(
@@ -15,6 +30,8 @@ def suggest(
     drive: o.Input = "auto",
     batch_first: o.BatchFirst = False,
     initial_state: o.InitialState = "random",
+    bias: Bias = 0.1,
+    norms: Norms = None,
     layer: o.Layer = None,
     declared: o.As = None,
     format_name: o.OutputFormat = None,
@@ -25,4 +42,8 @@ def suggest(
     """A clip value and a truncation length with their evidence, and code to paste."""
     common = Common(checkpoint, layer, declared, format_name, output, fail_on, quiet)
     trace = TraceOptions(seq_len, batch, seed, drive, batch_first, initial_state)
-    return run_single("suggest", common, trace=trace, advice=True)
+    from rnndiag.advice import AdviceRequest
+    from rnndiag.containers.norms import read_norms
+
+    request = AdviceRequest(bias, () if norms is None else read_norms(norms))
+    return run_single("suggest", common, trace=trace, advice=request)

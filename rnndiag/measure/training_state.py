@@ -73,6 +73,9 @@ class TrainingState:
     caveats: tuple[str, ...]
     """What to bear in mind about gradient_rms_norm, in plain sentences."""
 
+    clipped_at: float | None = None
+    """The round number that gradient_rms_norm lies at: probably a clip value that always held."""
+
 
 SECOND_MOMENT: Mapping[OptimizerKind, tuple[str, str | None]] = {
     "adam": ("exp_avg_sq", "betas.1"),
@@ -116,6 +119,7 @@ def training_state(checkpoint: Checkpoint) -> TrainingState | None:
             for square in squares
         ),
         caveats=(*_several(found, chosen), *_caveats(chosen, kind, norm)),
+        clipped_at=None if norm is None else _round_number(norm),
     )
 
 

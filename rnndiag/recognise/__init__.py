@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rnndiag.containers.checkpoint import Checkpoint
 from rnndiag.recognise.absence import explain_absence
-from rnndiag.recognise.companions import embeddings, readouts
+from rnndiag.recognise.companions import embeddings, other_matrices, readouts
 from rnndiag.recognise.declare import Declaration, parse_declaration
 from rnndiag.recognise.declared import apply
 from rnndiag.recognise.layers import Recognition, RecurrentModule, Unrecognised
@@ -42,6 +42,7 @@ def recognise(checkpoint: Checkpoint, declarations: Sequence[Declaration] = ()) 
         unrecognised=tuple(entry for entry in unrecognised if entry.name not in used),
         embedding_candidates=embeddings(tensors),
         readout_candidates=readouts(tensors, modules, claimed | used),
+        other_matrices=other_matrices(tensors, claimed | used),
     )
 
 

@@ -13,8 +13,28 @@ EMBEDDING = re.compile(r"embed|(?:^|[^a-z])emb|emb(?:$|[^a-z])", re.IGNORECASE)
 
 
 def embeddings(tensors: Mapping[str, StoredTensor]) -> tuple[str, ...]:
-    """Matrices named as embeddings, in the order of the file."""
-    return tuple(_once(tensors, (name for name in tensors if _is_embedding(name, tensors[name]))))
+    """Matrices named as embeddings, in the order of the file.
+
+    One with a bias beside it is a linear layer that somebody called an embedding.
+    """
+    named = (name for name in tensors if _is_embedding(name, tensors[name]))
+    return tuple(_once(tensors, (name for name in named if not _has_bias(name, tensors))))
+
+
+def other_matrices(
+    tensors: Mapping[str, StoredTensor], claimed: Collection[str]
+) -> tuple[str, ...]:
+    """Weights of two or more dimensions outside the recurrence, in the order of the file.
+
+    `claimed` may name a weight that a wrapper hides and that is not in the file itself.
+    """
+    recurrent = {tensors[name].identity for name in claimed if name in tensors}
+    outside = (
+        name
+        for name, tensor in tensors.items()
+        if len(tensor.shape) >= 2 and tensor.is_floating and tensor.identity not in recurrent
+    )
+    return tuple(_once(tensors, outside))
 
 
 def readouts(
@@ -49,6 +69,12 @@ def _is_embedding(name: str, tensor: StoredTensor) -> bool:
         and tensor.is_floating
         and any(EMBEDDING.search(part) for part in parts)
     )
+
+
+def _has_bias(name: str, tensors: Mapping[str, StoredTensor]) -> bool:
+    """Whether a vector of one entry a row stands beside a weight."""
+    bias = tensors.get(name.removesuffix("weight") + "bias")
+    return bias is not None and bias.shape == tensors[name].shape[:1]
 
 
 def _once(tensors: Mapping[str, StoredTensor], names: Iterable[str]) -> Iterator[str]:

@@ -132,3 +132,6 @@ class Recognition:
 
     readout_candidates: tuple[str, ...] = ()
     """Names of linear layers' weights of shape (rows, width) outside the recurrent modules."""
+
+    other_matrices: tuple[str, ...] = ()
+    """Names of every weight of two or more dimensions outside the recurrent modules."""

@@ -6,9 +6,10 @@ and only if, under every deciding drive, log10 φ reaches 3 within the sequence 
 the 95 % interval of its slope is above zero, or the forward pass itself overflows.
 
 Deciding drives are the user's data; else rows of the file's own embedding; else one-hot symbols
-where the readout scores as many as the layer takes; else no input, weak and unit Gaussian input
-together. One drive alone would cry wolf: a random tanh network is chaotic undriven and contracts
-under noise. A spectral radius of W_hh above 1 plays no part: 73 % of real gate blocks have one.
+where the rest of the model is a readout that scores as many as the layer takes; else no input, weak
+and unit Gaussian input together. One drive alone would cry wolf: a random tanh network is chaotic
+undriven and contracts under noise. A spectral radius of W_hh above 1 plays no part: 73 % of real
+gate blocks have one.
 
 Remedy: clip gradients by norm (`rnndiag suggest` proposes a value), shorten truncated
 back-propagation to the horizon that is shown, lower the recurrent gain, or take a gated cell.

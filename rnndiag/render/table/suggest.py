@@ -34,7 +34,9 @@ def _values(advice: Advice) -> RenderableType:
 
 
 _BASIS = {
+    "logged-norms": "measured: the norms you logged",
     "optimizer-state": "measured: optimizer state in the file",
+    "already-clipped": "the clip value in force; norms before it unknown",
     "convention": "convention, not measured",
 }
 _STATUS = {
