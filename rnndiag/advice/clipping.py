@@ -51,8 +51,10 @@ def advise_clipping(
     setting: tuple[str, float] | None = None,
     logged: Sequence[float] = (),
 ) -> ClippingAdvice:
-    """The 95th percentile of logged norms; else R, the root mean square norm of the last gradients,
-    where an optimizer state gives it; else the convention.
+    """Take the 95th percentile of logged norms, else the optimizer state's R, else the convention.
+
+    R is the root mean square norm of the last gradients; at a round number it is the clip value
+    that was in force.
     """
     if logged:
         return _from_logged(logged, setting)
@@ -98,8 +100,8 @@ def _from_logged(logged: Sequence[float], setting: tuple[str, float] | None) -> 
         basis="logged-norms",
         reasonable_range=None,
         reason=(
-            f"95th percentile of {len(logged)} logged norms (median {np.median(logged):.4g}, largest "
-            f"{max(logged):.4g}); it would have clipped {fired:.1%} of those steps"
+            f"95th percentile of {len(logged)} logged norms (median {np.median(logged):.4g}, "
+            f"largest {max(logged):.4g}); it would have clipped {fired:.1%} of those steps"
         ),
         setting=setting,
     )

@@ -55,7 +55,9 @@ Input = Annotated[
         help="What drives the network; FILE is .npy, .npz or .safetensors, (T, B, features).",
     ),
 ]
-BatchFirst = Annotated[bool, typer.Option(help="The input file is (B, T, features).")]
+BatchFirst = Annotated[
+    bool, typer.Option("--batch-first", help="The input file is (B, T, features).")
+]
 InitialState = Annotated[
     str,
     typer.Option(

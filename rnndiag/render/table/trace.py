@@ -24,6 +24,11 @@ from rnndiag.render.table.parts import (
     table,
 )
 
+LEGEND = (
+    "rate: slope of ln(gradient) per step back; half-life in steps; to 1e-3: last step back with a\n"
+    "thousandth of the gradient left; growth: largest gradient at any step; all relative to lag 0"
+)
+
 
 def show(result: FileResult, screen: Screen) -> Iterator[RenderableType]:
     """Everything for a few layers, one row a layer for many."""
@@ -50,6 +55,7 @@ def _setting(result: FileResult) -> str:
 def _details(item: LayerResult, trace: LayerTrace, screen: Screen) -> Iterator[RenderableType]:
     yield heading(item.layer)
     yield _drives(trace)
+    yield Text(LEGEND, style="dim")
     yield _lags(trace)
     shown = headline(trace)
     curve = gradient_curve(
