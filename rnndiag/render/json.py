@@ -22,6 +22,7 @@ from rnndiag.report import FileReport, Report
 from rnndiag.rules import Finding
 
 SCHEMA_VERSION = "1.0"
+"""Promised keys whose measures do not exist yet are there and null."""
 
 Object = dict[str, Any]
 
@@ -151,6 +152,9 @@ def _spectrum(spectrum: Spectrum) -> Object:
         "orthogonality_error": state_map and state_map.orthogonality_error,
         "transient_growth": state_map and state_map.transient_growth,
         "transient_growth_step": state_map and state_map.transient_growth_step,
+        "transient_growth_scaled": None,
+        "transient_growth_scaled_capped": None,
+        "scaled_norm": None,
         "certified_contracting": state_map and state_map.certified_contracting,
         "eigenvalue_uncertainty": state_map and state_map.eigenvalue_uncertainty,
     }
@@ -212,8 +216,13 @@ def _drive(drive: DriveTrace) -> Object:
         "horizon_1e3": decay.horizons[2],
         "growth_log10": decay.growth_log10,
         "growth_lag": decay.growth_lag,
+        "worst_case_growth_log10": None,
+        "lyapunov": None,
+        "lyapunov_standard_error": None,
         "overflow_step": drive.overflow_step,
         "dead_cells": drive.dead_cells,
+        "saturated_gates": None,
+        "parameter_gradient_share": None,
     }
 
 

@@ -25,8 +25,8 @@ from rnndiag.render.table.parts import (
 )
 
 LEGEND = (
-    "rate: slope of ln(gradient) per step back; half-life in steps; to 1e-3: last step back with a\n"
-    "thousandth of the gradient left; growth: largest gradient at any step; all relative to lag 0"
+    "rate: slope of ln(gradient) per step back; half-life in steps; to 1e-3: last step back with\n"
+    "a thousandth of the gradient left; growth: largest at any step; all relative to lag 0"
 )
 
 
