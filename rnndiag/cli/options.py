@@ -51,6 +51,7 @@ Seed = Annotated[int, typer.Option(min=0, help="Of synthetic inputs, states and 
 Input = Annotated[
     str,
     typer.Option(
+        "--input",
         metavar="auto|zero|weak|normal|embedding|onehot|FILE",
         help="What drives the network; FILE is .npy, .npz or .safetensors, (T, B, features).",
     ),
