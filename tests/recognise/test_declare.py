@@ -140,6 +140,9 @@ def test_named_biases_go_to_the_matrix_they_stand_beside():
     for text in ("bias=net.h2h.bias,bias=extra", "bias=extra,bias=net.h2h.bias"):
         (module,) = declared(tensors, f"net.h2h.weight=rnn,{text}").modules
         assert module.flat[0].keys[2:] == ("extra", "net.h2h.bias")
+    for text in ("bias=net.i2h.bias,bias=extra", "bias=extra,bias=net.i2h.bias"):
+        (module,) = declared(tensors, f"net.h2h.weight=rnn,{text}").modules
+        assert module.flat[0].keys[2:] == ("net.i2h.bias", "extra")
     (module,) = declared(tensors, "net.h2h.weight=rnn,bias=net.h2h.bias").modules
     assert module.flat[0].bias_ih is None
     assert module.flat[0].keys[2:] == ("net.h2h.bias",)
