@@ -245,6 +245,11 @@ def test_the_budget_ends_every_flood(repeated: bytes) -> None:
     assert "operations" in error.what
 
 
+def test_a_memo_entry_counts_more_than_an_opcode() -> None:
+    run(machine(b"N" + b"2" * 999 + b".", work=1000))
+    assert failure(b"N" + b"q\x00" * 999 + b".", work=1000).code is InputCode.REFUSED
+
+
 def test_no_literal_budget_is_exceeded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rnndiag.containers.pickle_stream.MAX_LITERAL_BYTES", 1000)
     assert failure(pickle.dumps([b"x" * 600, b"y" * 600], 4)).code is InputCode.REFUSED

@@ -117,6 +117,15 @@ def test_storages_that_disagree(tmp_path: Path, keys: object, count: int) -> Non
     assert failure(str(path)).code is InputCode.DAMAGED
 
 
+def test_a_storage_listed_twice(tmp_path: Path) -> None:
+    """Two sets of numbers for one key: readers would differ in which they take."""
+    path = tmp_path / "twice.pt"
+    head = b"".join(pickle.dumps(part, 2) for part in (MAGIC, 1001, {}))
+    stored = struct.pack("<q", 6) + SIX_FLOATS
+    path.write_bytes(head + WEIGHT + pickle.dumps(["0", "0"], 2) + stored + stored)
+    assert "names one twice" in failure(str(path)).what
+
+
 def test_unknown_protocol_and_storage_type(tmp_path: Path) -> None:
     path = tmp_path / "bad.pt"
     path.write_bytes(b"".join(pickle.dumps(part, 2) for part in (MAGIC, 1002, {})))
