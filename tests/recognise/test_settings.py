@@ -1,0 +1,61 @@
+"""Hyper-parameters that say a clip value or a sequence length, and those that only seem to."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from rnndiag.containers.checkpoint import Checkpoint
+from rnndiag.recognise.settings import clip_setting, sequence_length_setting
+
+
+def without_tensors(values):
+    return Checkpoint("file.pt", "torch-zip", 0, {}, values)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, None),
+        ({"args.max_grad_norm": 5}, ("args.max_grad_norm", 5.0)),
+        ({"a.clip_grad_norm": 0.5, "b.max_grad_norm": 0.5}, ("a.clip_grad_norm", 0.5)),
+        ({"a.clip_grad_norm": 0.5, "b.max_grad_norm": 1.0}, None),
+        ({"gradient_clip_val": 0.25}, ("gradient_clip_val", 0.25)),
+        ({"h.gradient_clip_val": 0.25, "h.gradient_clip_algorithm": "value"}, None),
+        (
+            {"gradient_clip_val": 0.25, "gradient_clip_algorithm": "norm"},
+            ("gradient_clip_val", 0.25),
+        ),
+        ({"max_grad_norm": 0}, None),
+        ({"max_grad_norm": None, "grad_clip": 2.0}, ("grad_clip", 2.0)),
+        ({"max_grad_norm": True}, None),
+        ({"max_grad_norm": "1.0"}, None),
+        ({"max_grad_norm": math.inf}, None),
+        ({"max_grad_norm": math.nan}, None),
+        ({"max_grad_norm": 10**400}, None),
+        ({"clip_param": 0.2, "max_grad_norm.value": 3}, None),
+    ],
+)
+def test_the_clip_setting(values, expected):
+    assert clip_setting(without_tensors(values)) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, None),
+        ({"cfg.seq_length": 336}, ("cfg.seq_length", 336)),
+        ({"a.seq_len": 30, "b.bptt": 30, "c.seq_len": None}, ("a.seq_len", 30)),
+        ({"a.seq_len": 30, "b.bptt": 35}, None),
+        ({"seq_len": 0}, None),
+        ({"seq_len": 30.0}, None),
+        ({"seq_len": True}, None),
+        ({"seq_len": "30"}, None),
+        ({"max_seq_len_seen": 30}, None),
+    ],
+)
+def test_the_sequence_length_setting(values, expected):
+    found = sequence_length_setting(without_tensors(values))
+    assert found == expected
+    assert found is None or isinstance(found.value, int)
