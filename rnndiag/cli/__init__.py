@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 NO_VERDICT = 2
+INTERRUPTED = 130
 CLOSED_PIPE = 141
 
 
@@ -19,6 +20,14 @@ def main() -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one call and return its exit code: whatever goes wrong, 1 means findings alone."""
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        # Typer answers it once a command runs; this one came while modules were loaded.
+        return INTERRUPTED
+
+
+def _run(arguments: Sequence[str]) -> int:
     import typer
 
     from rnndiag.cli.app import app
@@ -28,14 +37,13 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = app(args=list(arguments), prog_name="rnndiag", standalone_mode=False)
         return int(code or 0)
-    except SystemExit:
-        # Typer's own answer to a pipe that was closed while it printed help.
-        return CLOSED_PIPE
+    except SystemExit as ended:
+        # Typer's own: 0 after shell completion, else a pipe that was closed while it printed help.
+        return CLOSED_PIPE if ended.code else 0
     except RnndiagError as error:
         complain(error)
     except typer.TyperException as error:
-        message = " ".join(str(error).split()) or "no command given"
-        complain(RnndiagError(InputCode.USAGE, message.rstrip("."), "see rnndiag --help"))
+        complain(RnndiagError(InputCode.USAGE, _usage(error), "see rnndiag --help"))
     except MemoryError:
         complain(
             RnndiagError(
@@ -49,3 +57,9 @@ def run(arguments: Sequence[str]) -> int:
         remedy = "report it with the output of RNNDIAG_DEBUG=1, it is a defect of rnndiag"
         complain(RnndiagError(InputCode.INTERNAL, what, remedy))
     return NO_VERDICT
+
+
+def _usage(error: Exception) -> str:
+    """Typer's message on one line; its long form names the option that is wrong."""
+    said = error.format_message() if hasattr(error, "format_message") else str(error)
+    return " ".join(said.split()).rstrip(".") or "no command given"

@@ -8,8 +8,9 @@ import typer
 
 from rnndiag.cli import options as o
 from rnndiag.cli.locate import locate
-from rnndiag.cli.output import show
+from rnndiag.cli.output import complain, show
 from rnndiag.cli.requests import TraceOptions, declarations
+from rnndiag.errors import InputCode, RnndiagError
 
 Paths = Annotated[
     list[str] | None,
@@ -47,4 +48,13 @@ def check(
         skipped_files=skipped,
         fail_on=fail_on,
     )
+    if not files:
+        complain(_nothing(named, len(skipped)))
     return show(report, format_name, output)
+
+
+def _nothing(named: list[str], skipped: int) -> RnndiagError:
+    """Why a gate that read no checkpoint gives no verdict."""
+    where = ", ".join(named)
+    what = f"nothing to check in {where}: {skipped} files, none a recurrent checkpoint"
+    return RnndiagError(InputCode.NO_RECURRENT_WEIGHTS, what, "name a checkpoint")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
+from rnndiag.cli.output import notice
 from rnndiag.errors import InputCode, RnndiagError
 
 SAMPLE = Path(__file__).parents[1] / "sample" / "delayed_recall_lstm.pt"
@@ -23,7 +24,8 @@ def locate(named: str | None, quiet: bool, gate: bool) -> tuple[str, str]:
 
     Raises RnndiagError (RD007) for a gate that would fall back to the sample.
     """
-    chosen = named or os.environ.get("RNNDIAG_CHECKPOINT") or _configured()
+    # An empty argument (an unset variable in a script) is a name, and no such file.
+    chosen = named if named is not None else os.environ.get("RNNDIAG_CHECKPOINT") or _configured()
     if chosen is not None:
         return chosen, chosen
     if gate:
@@ -31,10 +33,9 @@ def locate(named: str | None, quiet: bool, gate: bool) -> tuple[str, str]:
             InputCode.USAGE, "no checkpoint given", "a gate needs one: name a file or a folder"
         )
     if not quiet:
-        print(
+        notice(
             "no checkpoint given: showing the bundled sample "
-            f"({SAMPLE.name}, an LSTM trained to recall an input 12 steps later)",
-            file=sys.stderr,
+            f"({SAMPLE.name}, an LSTM trained to recall an input 12 steps later)"
         )
     return str(SAMPLE), SAMPLE.name
 
@@ -52,7 +53,7 @@ def _configured() -> str | None:
                 InputCode.USAGE, f"{name} cannot be read: {error}", "mend it"
             ) from error
         if name == "pyproject.toml":
-            settings = settings.get("tool", {}).get("rnndiag", {})
+            settings = _table(_table(settings.get("tool")).get("rnndiag"))
         chosen = settings.get("checkpoint")
         if chosen is not None and not isinstance(chosen, str):
             raise RnndiagError(
@@ -61,3 +62,8 @@ def _configured() -> str | None:
         if chosen is not None:
             return chosen
     return None
+
+
+def _table(value: object) -> dict[str, Any]:
+    """A TOML table; empty where there is none."""
+    return value if isinstance(value, dict) else {}

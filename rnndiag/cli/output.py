@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import typer
 
@@ -25,7 +25,13 @@ CLOSED_PIPE = 141
 def complain(error: RnndiagError, path: str | None = None) -> None:
     """One line on stderr."""
     where = f"{printable(path)}: " if path else "rnndiag: "
-    print(f"{where}{printable(str(error))}", file=sys.stderr)
+    notice(f"{where}{printable(str(error))}")
+
+
+def notice(line: str) -> None:
+    """Any line on stderr; where that is closed, print() would put it among the data."""
+    if sys.stderr is not None:
+        print(line, file=sys.stderr)
 
 
 def show(report: Report, format_name: str | None, output: str | None) -> int:
@@ -35,9 +41,9 @@ def show(report: Report, format_name: str | None, output: str | None) -> int:
     for file in report.files:
         if file.error is not None:
             complain(file.error, file.path)
-    to_terminal = output is None and sys.stdout.isatty()
+    to_terminal = output is None and _stdout().isatty()
     text = renderer(format_name or ("table" if to_terminal else "concise"))(
-        report, _screen(to_terminal)
+        report, _screen(to_terminal, output is not None)
     )
     if output is None:
         write(text)
@@ -48,12 +54,15 @@ def show(report: Report, format_name: str | None, output: str | None) -> int:
 
 def write(text: str) -> None:
     """Text to stdout; a closed pipe ends the program quietly."""
+    stdout = _stdout()
+    encoding = stdout.encoding or "utf-8"
     try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        # What the reader's encoding does not have is spelled out, as names are.
+        stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stdout.flush()
     except BrokenPipeError:
         # The interpreter flushes stdout once more at exit; it must not complain then.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
         raise typer.Exit(CLOSED_PIPE) from None
     except OSError as error:
         raise RnndiagError(
@@ -61,10 +70,23 @@ def write(text: str) -> None:
         ) from error
 
 
+def _stdout() -> TextIO:
+    if sys.stdout is None:
+        raise RnndiagError(InputCode.CANNOT_WRITE, "stdout is closed", "open it or use --output")
+    return sys.stdout
+
+
 def _write_file(path: Path, text: str) -> None:
-    """All of the text or nothing: written beside the target, then renamed."""
-    temporary = None
+    """All of the text or nothing: written beside the target, then renamed.
+
+    A link is followed; a pipe or device (/dev/null) is written to, never replaced.
+    """
+    temporary, shown = None, path
     try:
+        path = path.resolve()
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")
+            return
         with tempfile.NamedTemporaryFile(
             "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
         ) as file:
@@ -79,7 +101,7 @@ def _write_file(path: Path, text: str) -> None:
                 temporary.unlink()
         raise RnndiagError(
             InputCode.CANNOT_WRITE,
-            f"{path} cannot be written: {error.strerror}",
+            f"{shown} cannot be written: {(error.strerror or str(error)).lower()}",
             "choose another --output",
         ) from error
 
@@ -90,7 +112,7 @@ def _umask() -> int:
     return mask
 
 
-def _screen(to_terminal: bool) -> Screen:
+def _screen(to_terminal: bool, to_file: bool) -> Screen:
     """Width, colours and characters of where the text is read; NO_COLOR and TERM=dumb hold."""
     from rnndiag.render import Screen
 
@@ -98,6 +120,7 @@ def _screen(to_terminal: bool) -> Screen:
     dumb = environment.get("TERM") == "dumb"
     forced = bool(environment.get("FORCE_COLOR"))
     colour = (to_terminal or forced) and not dumb and not environment.get("NO_COLOR")
-    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    encoding = "utf-8" if to_file else _stdout().encoding or "utf-8"
+    unicode = encoding.lower().replace("-", "").startswith("utf") and not dumb
     width = shutil.get_terminal_size((100, 24)).columns if to_terminal else 100
-    return Screen(width=width, color=colour, unicode=encoding.startswith("utf") and not dumb)
+    return Screen(width=width, color=colour, unicode=unicode)
