@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from rnndiag.analysis import Request
 from rnndiag.containers.checkpoint import Skipped
-from rnndiag.errors import InputCode
+from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.report import FileReport, report_file
 
 SKIPPABLE = {InputCode.NOT_A_CHECKPOINT, InputCode.NO_RECURRENT_WEIGHTS}
@@ -34,27 +35,38 @@ def _files(paths: Sequence[str]) -> Iterator[tuple[str, bool]]:
     """(path, whether it was named) of every file, sorted; the same file once."""
     found: dict[str, bool] = {}
     for path in paths:
-        if Path(path).is_dir():
+        # Path("") is the current folder; an empty argument is an unset variable in a script.
+        if path and Path(path).is_dir():
             for inner in _walk(path):
                 found.setdefault(inner, False)
         else:
             found[path] = True
-    seen: set[tuple[int, int]] = set()
+    # Named under any of its names, a file must give a verdict.
+    must = {_identity(path) for path, named in found.items() if named}
+    seen: set[tuple[int, int] | None] = set()
     for path, named in sorted(found.items()):
         identity = _identity(path)
         if identity is None or identity not in seen:
-            seen |= {identity} if identity else set()
-            yield path, named
+            seen.add(identity)
+            yield path, named or identity in must
 
 
 def _walk(folder: str) -> Iterator[str]:
-    """Regular files below a folder; hidden ones are somebody else's."""
-    for parent, folders, names in os.walk(folder):
+    """Regular files below a folder; hidden ones are somebody else's.
+
+    Raises RnndiagError (RD001) for a folder that cannot be listed: what is in it was not checked.
+    """
+    for parent, folders, names in os.walk(folder, onerror=_cannot_list):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(parent, name)
             if not name.startswith(".") and path.is_file():
                 yield str(path)
+
+
+def _cannot_list(error: OSError) -> NoReturn:
+    what = f"folder {error.filename} cannot be listed: {(error.strerror or str(error)).lower()}"
+    raise RnndiagError(InputCode.CANNOT_OPEN, what, "make it readable, or name the files")
 
 
 def _identity(path: str) -> tuple[int, int] | None:
