@@ -5,12 +5,16 @@ def printable(text: str) -> str:
     r"""The text with everything that is not a plain printable character spelled out.
 
     Escape sequences, newlines, bidirectional overrides and undecodable bytes come out as \\xNN,
-    \\uNNNN; nothing else changes.
+    \\uNNNN, and so does one character of what begins a workflow command in a CI log (`::`, `##[`);
+    nothing else changes.
 
     >>> printable("lstm\x1b[31m\n")
     'lstm\\x1b[31m\\n'
+    >>> printable("::error::model.pt")
+    ':\\x3aerror:\\x3amodel.pt'
     """
-    return "".join(c if c.isprintable() else _spelled(c) for c in text)
+    plain = "".join(c if c.isprintable() else _spelled(c) for c in text)
+    return plain.replace("::", ":\\x3a").replace("##[", "##\\x5b")
 
 
 def _spelled(character: str) -> str:

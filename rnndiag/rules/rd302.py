@@ -32,7 +32,7 @@ def check(result: FileResult) -> Iterable[Finding]:
             f"vanishing: at most 10^{left:.3g} of the gradient is left after "
             f"{len(longest.log10_gradient_norm) - 1} steps; it stays above a thousandth for "
             f"{max(steps or 0, 0)} steps",
-            "none if the task needs no longer memory; clipping does not help a vanishing gradient",
+            "nothing to do if the task needs no longer memory; clipping does not help here",
             {
                 "log10_last": left,
                 "horizon_1e3": steps,
