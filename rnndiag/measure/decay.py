@@ -53,20 +53,22 @@ def measure_decay(log_phi: FloatArray) -> Decay:
     if not finite.size:
         return Decay(-math.inf, None, 0.0, (-1, -1, -1), -math.inf, 0)
     peak = int(np.argmax(log_phi))
-    rate, interval = _rate(log_phi, _fit_range(finite, peak))
+    rate, interval = _rate(log_phi, _fit_range(log_phi, finite, peak))
     half_life = None if rate is None or rate >= 0 else math.log(2) / -rate
     first, second, third = (_horizon(log_phi, decades) for decades in (1, 2, 3))
     return Decay(rate, interval, half_life, (first, second, third), log_phi[peak] / LN10, peak)
 
 
-def _fit_range(finite: np.ndarray, peak: int) -> np.ndarray:
+def _fit_range(log_phi: FloatArray, finite: np.ndarray, peak: int) -> np.ndarray:
     """The lags that the rate is fitted on: from the peak on, or all if most lie before it.
 
     A curve that still grows at the end of the window has its peak there, and nothing after it to
-    fit; its rate is that of the whole window.
+    fit; its rate is that of the whole window. One that is exact zero at the end does not grow
+    there: what counts is how it fell from its peak.
     """
     after = finite[finite >= peak]
-    return after if len(after) > len(finite) / 2 else finite
+    ends_in_zero = bool(np.isneginf(log_phi[-1]))
+    return after if ends_in_zero or len(after) > len(finite) / 2 else finite
 
 
 def _rate(log_phi: FloatArray, lags: np.ndarray) -> tuple[float | None, tuple[float, float] | None]:
