@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rnndiag.cells import Cell
-from rnndiag.cells.base import FloatArray
+from rnndiag.cells.base import FloatArray, scale_rows
+from rnndiag.cells.elman import ElmanCell
 
 ComplexArray = npt.NDArray[np.complex128]
 
@@ -125,6 +126,8 @@ def _newton(cell: Cell, drive: FloatArray, state: FloatArray) -> FloatArray | No
         if _residual(new, state) < TOLERANCE:
             return state
         matrix = identity - cell.linearise(drive, state).jacobian()
+        if not np.isfinite(matrix).all():
+            return None
         # Least squares: a line of fixed points makes I − J singular, which is no error.
         state = state + np.linalg.lstsq(matrix, new - state, rcond=None)[0]
         if not np.isfinite(state).all():
@@ -139,7 +142,8 @@ def _residual(new: FloatArray, state: FloatArray) -> float:
 def _linearise(
     cell: Cell, drive: FloatArray, state: FloatArray, at: Literal["origin", "fixed-point"]
 ) -> StepJacobian:
-    matrix = cell.linearise(drive, state).jacobian()
+    with np.errstate(over="ignore", invalid="ignore"):
+        matrix = _one_sided_jacobian(cell, drive, state)
     if not np.isfinite(matrix).all():
         return NOT_COMPUTED
     eigenvalues = sorted_eigenvalues(matrix)
@@ -152,9 +156,24 @@ def _linearise(
     )
 
 
+def _one_sided_jacobian(cell: Cell, drive: FloatArray, state: FloatArray) -> FloatArray:
+    """J; of a ReLU at exactly 0 with the slope 1 that a push into activity meets.
+
+    Torch's slope there is 0, which would call every bias-free ReLU network stable at rest, and any
+    perturbation of it gone at once, even at W_hh = 1.5.
+    """
+    if isinstance(cell, ElmanCell) and cell.weights.activation == "relu":
+        weight_hh = cell.weights.weight_hh
+        active = drive + weight_hh @ state >= 0.0
+        return scale_rows(active.astype(np.float64), weight_hh)
+    return cell.linearise(drive, state).jacobian()
+
+
 def sorted_eigenvalues(matrix: FloatArray) -> ComplexArray:
     """Eigenvalues of a square matrix, largest modulus first, ties by real then imaginary part."""
     values = np.linalg.eigvals(matrix).astype(np.complex128)
-    # Rounded keys: conjugates differ in the last bit of their modulus on some machines.
-    modulus = np.round(np.abs(values), 12)
+    # Rounded keys: conjugates differ in the last bit of their modulus on some machines. Relative to
+    # the largest: eigenvalues of 1e-14 would all round to the same.
+    modulus = np.abs(values)
+    modulus = np.round(modulus / (modulus.max(initial=0.0) or 1.0), 12)
     return np.asarray(values[np.lexsort((-values.imag, -values.real, -modulus))])
