@@ -43,12 +43,17 @@ class WeightHealth:
     gate_time_constants: tuple[GateTimeConstant, ...]
 
 
+ROUNDING = {"float16": 2.0**-11, "bfloat16": 2.0**-8}
+"""Largest relative error of storing a number; others as float32, which torch draws in."""
+
+
 def measure_weights(layer: RecurrentLayer) -> WeightHealth:
     """Read one layer's tensors and look at their values."""
     weights = load_weights(layer)
     tensors = dict(_named(layer, weights))
-    # Stored in float32, 1/√hidden may have been rounded up.
-    box = (1.0 + 1e-6) / math.sqrt(layer.hidden_size)
+    # 1/√hidden may have been rounded up when it was stored, by half a unit in the last place.
+    rounding = ROUNDING.get(layer.weight_hh.dtype, 2.0**-24)
+    box = (1.0 + 2.0 * rounding) / math.sqrt(layer.hidden_size)
     return WeightHealth(
         non_finite=sum(int((~np.isfinite(values)).sum()) for values in tensors.values()),
         zero_rows=int((~weights.weight_hh.any(axis=1)).sum()),
@@ -65,7 +70,9 @@ def time_constants(bias: FloatArray) -> FloatArray:
     >>> round(float(time_constants(np.array([2.0]))[0]), 4)
     7.8785
     """
-    return np.asarray(1.0 / np.logaddexp(0.0, -bias))
+    # exp underflows for biases above 745: such a gate keeps its state for ever, to the last bit.
+    with np.errstate(divide="ignore"):
+        return np.asarray(1.0 / np.logaddexp(0.0, -bias))
 
 
 def _named(layer: RecurrentLayer, weights: LayerWeights) -> Iterator[tuple[str, FloatArray]]:
@@ -90,6 +97,5 @@ def _time_constants(layer: RecurrentLayer, weights: LayerWeights) -> Iterator[Ga
     hidden = layer.hidden_size
     bias = (weights.bias_ih + weights.bias_hh)[hidden : 2 * hidden]
     if np.isfinite(bias).all():
-        # exp overflows for biases below -709: the time constant is then zero to the last bit.
         taus = time_constants(bias)
         yield GateTimeConstant(gate, float(np.median(taus)), float(taus.min()), float(taus.max()))
