@@ -92,7 +92,14 @@ def _gaussian(width: int, deviation: float) -> Sampler:
 
 
 def _onehot(width: int) -> Sampler:
-    return lambda generator, t, b: np.eye(width)[generator.integers(width, size=(t, b))]
+    def sample(generator: np.random.Generator, steps: int, batch: int) -> FloatArray:
+        # Not rows of np.eye(width): for 50,000 symbols that is 20 GB.
+        symbols = np.zeros((steps, batch, width))
+        drawn = generator.integers(width, size=(steps, batch, 1))
+        np.put_along_axis(symbols, drawn, 1.0, axis=2)
+        return symbols
+
+    return sample
 
 
 def _embedding_drive(
