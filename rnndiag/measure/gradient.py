@@ -100,7 +100,9 @@ def trace_gradients(
     `cotangent_nbh` is ∂L/∂h_T of the top layer, shape (cotangents, batch, output).
     """
     steps = runs[0].steps
-    linearisations = [run.cell.linearise(run.drive_tbg, run.states_tbs[:-1]) for run in runs]
+    # A ReLU that is at -inf before the activation is a finite 0 after it.
+    with np.errstate(over="ignore", invalid="ignore"):
+        linearisations = [run.cell.linearise(run.drive_tbg, run.states_tbs[:-1]) for run in runs]
     gradients = _seed(runs, cotangent_nbh)
     recorders = [
         _Recorder(run, linearisation, cotangent_nbh.shape[:2])
