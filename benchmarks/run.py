@@ -20,7 +20,7 @@ from rnndiag.cells import CELLS, LayerWeights
 from rnndiag.measure.gradient import trace_gradients
 from rnndiag.rollout import run_layer
 
-REPEATS = 5
+REPEATS = 3
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ def whole_processes(folder: Path) -> list[Row]:
 
 def traces_in_process() -> list[Row]:
     """The gradient trace against torch's fused LSTM, forward and backward, both in float64."""
-    return [trace_row(steps, hidden) for hidden in (128, 512, 1024) for steps in (200, 1000)]
+    sizes = ((200, 128), (2000, 128), (200, 512), (200, 1024))
+    return [trace_row(steps, hidden) for steps, hidden in sizes]
 
 
 def trace_row(steps: int, hidden: int, batch: int = 8) -> Row:
