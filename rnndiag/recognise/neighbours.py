@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from itertools import islice
 
 from rnndiag.containers.checkpoint import StoredTensor
 from rnndiag.recognise.names import join, parent
@@ -21,47 +22,50 @@ HIDDEN_TO_INPUT = (
 """How names of recurrent matrices turn into those of the input matrix beside them."""
 
 
+MOST = 8
+"""Candidates looked for: with two a choice is ambiguous, more are for the message only."""
+
+
 class Neighbourhood:
-    """The usable matrices of a model, by module and by the module around that."""
+    """The usable matrices of a model by their rows, in a module and in the module around that."""
 
     def __init__(self, tensors: Mapping[str, StoredTensor], taken: Collection[str]) -> None:
         self._tensors = tensors
-        self._inside: dict[str, list[str]] = {}
-        self._around: dict[str, list[str]] = {}
+        self._usable: set[str] = set()
+        self._inside: dict[tuple[str, int], list[str]] = {}
+        self._around: dict[tuple[str, int], list[str]] = {}
         for name, tensor in tensors.items():
-            if len(tensor.shape) == 2 and tensor.is_floating and name not in taken:
-                self._inside.setdefault(parent(name), []).append(name)
-                self._around.setdefault(parent(parent(name)), []).append(name)
+            matrix = len(tensor.shape) == 2 and tensor.is_floating
+            if matrix and name not in taken and not _is_attention(name):
+                rows = tensor.shape[0]
+                self._usable.add(name)
+                self._inside.setdefault((parent(name), rows), []).append(name)
+                self._around.setdefault((parent(parent(name)), rows), []).append(name)
 
     def input_matrices(self, name: str) -> list[str]:
-        """Every matrix that could feed the one named: the likeliest alone, or all that fit.
+        """Every matrix that could feed the one named: the likeliest alone, or the first few.
 
         First the name that PyTorch users give it, then its own module, then the modules in it and
         beside it.
         """
         rows = self._tensors[name].shape[0]
+        module = parent(name)
         for pool in (
-            self._by_name(name),
-            self._inside.get(parent(name), []),
-            self._around.get(parent(name), []),
-            self._around.get(parent(parent(name)), []),
+            self._by_name(name, rows),
+            self._inside.get((module, rows), []),
+            self._around.get((module, rows), []),
+            self._around.get((parent(module), rows), []),
         ):
-            fitting = [
-                other
-                for other in pool
-                if other != name
-                and self._tensors[other].shape[0] == rows
-                and not _is_attention(other)
-            ]
+            fitting = list(islice((other for other in pool if other != name), MOST))
             if fitting:
                 return fitting
         return []
 
-    def _by_name(self, name: str) -> list[str]:
+    def _by_name(self, name: str, rows: int) -> list[str]:
         """The input matrix by its name, where there is one."""
         for hidden, inputs in HIDDEN_TO_INPUT:
             other = re.sub(rf"(^|[._]){hidden}(?=$|[._])", rf"\g<1>{inputs}", name)
-            if other != name and other in self._inside.get(parent(other), ()):
+            if other != name and other in self._usable and self._tensors[other].shape[0] == rows:
                 return [other]
         return []
 

@@ -202,3 +202,15 @@ def test_a_name_with_glob_characters_is_a_name_first():
 def test_optimizer_state_cannot_be_declared():
     tensors = VANILLA | {"state.0.exp_avg": torch.zeros(6, 6)}
     assert "no tensor is called" in refusal(tensors, "state.0.exp_avg=rnn")
+
+
+def test_an_input_matrix_of_another_layer_is_not_taken():
+    tensors = state(torch.nn.RNN(2, 4), "c.") | shaped(c__u_hh=(4, 4), c__u_in=(4, 2))
+    (_, module) = sorted(declared(tensors, "c.u_hh=rnn").modules, key=lambda m: len(m.name))
+    assert module.flat[0].keys == ("c.u_hh", "c.u_in")
+
+
+def test_many_candidates_are_no_quadratic_search():
+    tensors = {f"h2h_{number}": torch.zeros(4, 4) for number in range(3000)}
+    tensors["h2h"] = torch.zeros(4, 4)
+    assert "several fit: h2h_0, h2h_1" in refusal(tensors, "h2h=rnn")
