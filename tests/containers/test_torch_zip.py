@@ -117,10 +117,15 @@ def test_a_record_that_is_not_where_the_directory_says(tmp_path: Path) -> None:
     path = Path(torch_zip(tmp_path, WEIGHT, {"0": SIX_FLOATS}))
     whole = bytearray(path.read_bytes())
     entry = whole.rindex(b"PK\x01\x02")
-    for offset in (3, len(whole) - 10, 0xFFFFFF00):
+    places = {
+        3: "not where the directory says",
+        len(whole) - 10: "truncated",
+        0xFFFFFF00: "truncated",
+    }
+    for offset, words in places.items():
         whole[entry + 42 : entry + 46] = struct.pack("<I", offset)
         path.write_bytes(whole)
-        with pytest.raises(RnndiagError, match="RD003"):
+        with pytest.raises(RnndiagError, match=f"RD003 .*{words}"):
             read(str(path)).tensors["weight"].load()
 
 
@@ -204,6 +209,12 @@ def test_malformed_storages(tmp_path: Path, stored: bytes) -> None:
     if stored == storage():
         return
     assert failure(path).code is InputCode.DAMAGED
+
+
+@pytest.mark.parametrize("count", [-1, (1 << 48) + 1, 1 << 400])
+def test_impossible_storage_sizes(tmp_path: Path, count: int) -> None:
+    pickled = in_dict(tensor((0,), (1,), stored=storage(count=count)))
+    assert "impossible size" in failure(torch_zip(tmp_path, pickled, {"0": SIX_FLOATS})).what
 
 
 def test_one_storage_described_twice(tmp_path: Path) -> None:
