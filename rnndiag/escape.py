@@ -17,5 +17,36 @@ def printable(text: str) -> str:
     return plain.replace("::", ":\\x3a").replace("##[", "##\\x5b")
 
 
+ASCII = {
+    **{"φ": "phi", "λ": "lambda", "ρ": "rho", "σ": "sigma", "√": "sqrt", "Σ": "sum", "∂": "d"},
+    **{
+        "≥": ">=",
+        "≤": "<=",
+        "±": "+-",
+        "·": "*",
+        "−": "-",
+        "–": "-",
+        "…": "...",
+        "‖": "||",
+        "─": "-",
+    },
+}
+"""The field's symbols, for readers whose encoding has none of them."""
+
+
+def encodable(text: str, encoding: str) -> str:
+    r"""The text with what the encoding does not have in words, else spelled out.
+
+    >>> encodable("φ ≥ 3, é", "ascii")
+    'phi >= 3, \\xe9'
+    """
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        plain = "".join(ASCII.get(character, character) for character in text)
+        return plain.encode(encoding, "backslashreplace").decode(encoding)
+    return text
+
+
 def _spelled(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")

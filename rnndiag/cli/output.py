@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 import typer
 
 from rnndiag.errors import InputCode, RnndiagError
-from rnndiag.escape import printable
+from rnndiag.escape import encodable, printable
 
 if TYPE_CHECKING:
     from rnndiag.render import Screen
@@ -55,10 +55,8 @@ def show(report: Report, format_name: str | None, output: str | None) -> int:
 def write(text: str) -> None:
     """Text to stdout; a closed pipe ends the program quietly."""
     stdout = _stdout()
-    encoding = stdout.encoding or "utf-8"
     try:
-        # What the reader's encoding does not have is spelled out, as names are.
-        stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stdout.write(encodable(text, stdout.encoding or "utf-8"))
         stdout.flush()
     except BrokenPipeError:
         # The interpreter flushes stdout once more at exit; it must not complain then.

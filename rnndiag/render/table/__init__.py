@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from rnndiag.escape import printable
+from rnndiag.escape import encodable, printable
 from rnndiag.render.base import Screen
 from rnndiag.render.table import findings, inspecting, spectrum, suggest, trace
 from rnndiag.report import FileReport, Report
@@ -30,7 +30,8 @@ def render(report: Report, screen: Screen) -> str:
     for part in _parts(report, screen):
         console.print(part)
     lines = (line.rstrip() for line in out.getvalue().splitlines())
-    return "".join(f"{line}\n" for line in lines)
+    text = "".join(f"{line}\n" for line in lines)
+    return text if screen.unicode else encodable(text, "ascii")
 
 
 def _parts(report: Report, screen: Screen) -> Iterator[RenderableType]:
