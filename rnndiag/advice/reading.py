@@ -11,6 +11,15 @@ from rnndiag.recognise.layers import RecurrentLayer
 from rnndiag.rounding import judged
 
 
+def counted(count: int, noun: str) -> str:
+    """A number and its noun.
+
+    >>> counted(1, "step"), counted(20, "step")
+    ('1 step', '20 steps')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def read_spectrum(layer: RecurrentLayer, spectrum: Spectrum) -> list[str]:
     """The sentences under one layer's spectrum."""
     state_map = spectrum.state_map
@@ -114,7 +123,7 @@ def read_trace(trace: LayerTrace) -> list[str]:
     """The sentences under one layer's trace."""
     drive = headline(trace)
     steps = len(drive.log10_gradient_norm) - 1
-    sentences = [_VERDICTS[trace.verdict].format(steps=steps)]
+    sentences = [_VERDICTS[trace.verdict].format(steps=counted(steps, "step"))]
     if drive.overflow_step is not None:
         sentences.append(f"The forward pass overflows at step {drive.overflow_step}.")
     if drive.decay.half_life is not None:
@@ -139,8 +148,8 @@ def read_trace(trace: LayerTrace) -> list[str]:
 _VERDICTS = {
     "exploding": "Exploding: under every deciding input the gradient grows a thousandfold or more.",
     "growing": "Growing: the gradient rises with every step back, less than a thousandfold so far.",
-    "stable": "Stable: more than a thousandth of the gradient is left after {steps} steps.",
-    "vanishing": "Vanishing: less than a thousandth of the gradient is left after {steps} steps. "
+    "stable": "Stable: more than a thousandth of the gradient is left after {steps}.",
+    "vanishing": "Vanishing: less than a thousandth of the gradient is left after {steps}. "
     "Clipping does not help against that.",
     "mixed": "Mixed: the verdict depends on the input; see the rows.",
 }
@@ -148,10 +157,10 @@ _VERDICTS = {
 
 def _horizon(lag: int | None, steps: int) -> str:
     if lag is None:
-        return f"it is above a thousandth at all {steps} lags, longer than tested"
+        return f"it is still above a thousandth after {counted(steps, 'step')}, the longest tested"
     if lag < 0:
         return "it is below a thousandth at every lag"
-    return f"it falls below a thousandth after {lag} steps"
+    return f"it falls below a thousandth after {counted(lag, 'step')}"
 
 
 def _textbook(last: float, drive: DriveTrace) -> str:

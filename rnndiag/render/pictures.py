@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from rnndiag.advice.reading import counted
 from rnndiag.cells.base import FloatArray
 from rnndiag.measure.fixed_point import ComplexArray
 from rnndiag.render.canvas import Canvas
@@ -36,11 +37,9 @@ def gradient_curve(
     log10_norm: FloatArray, textbook: FloatArray | None, unicode: bool, columns: int = 60
 ) -> list[str]:
     """log10 φ against the lag as a line, the textbook product of W_hh as t."""
-    rows = 12
     finite = log10_norm[np.isfinite(log10_norm)]
-    top = max(1.0, float(finite.max(initial=0.0)))
-    bottom = min(-1.0, float(finite.min(initial=0.0)))
-    canvas = Canvas(columns, rows, unicode)
+    top, bottom = _decades(finite)
+    canvas = Canvas(columns, CURVE_ROWS, unicode)
     last = max(1, len(log10_norm) - 1)
 
     def scaled(lag: int, value: float) -> tuple[float, float]:
@@ -57,16 +56,28 @@ def gradient_curve(
     return list(_with_axes(canvas, top, bottom, last, textbook is not None))
 
 
+CURVE_ROWS = 13
+"""Odd, so that a row lies in the middle and its label is exact."""
+
+
+def _decades(finite: FloatArray) -> tuple[int, int]:
+    """Whole decades, an even number of them, around the curve and 0."""
+    top = max(1, math.ceil(finite.max(initial=0.0)))
+    bottom = min(-1, math.floor(finite.min(initial=0.0)))
+    return top, bottom - (top - bottom) % 2
+
+
 def _with_axes(
-    canvas: Canvas, top: float, bottom: float, last: int, has_textbook: bool
+    canvas: Canvas, top: int, bottom: int, last: int, has_textbook: bool
 ) -> Iterator[str]:
     bar, corner, dash = ("│", "└", "─") if canvas.unicode else ("|", "+", "-")
-    labels = {0: top, canvas.rows // 2: (top + bottom) / 2, canvas.rows - 1: bottom}
+    labels = {0: top, canvas.rows // 2: (top + bottom) // 2, canvas.rows - 1: bottom}
     for row, line in enumerate(canvas.lines()):
-        label = f"1e{labels[row]:+.0f}" if row in labels else ""
+        label = f"1e{labels[row]:+d}" if row in labels else ""
         yield f"{label:>7} {bar}{line}"
     yield f"{'':>7} {corner}{dash * canvas.columns}"
-    end = f"{last} steps back"
+    end = f"{counted(last, 'step')} back"
     yield f"{'':>9}0{end:>{canvas.columns - 1}}"
-    textbook = "; t: textbook product of W_hh" if has_textbook else ""
-    yield f"{'':>9}gradient norm, relative to lag 0{textbook}"
+    yield f"{'':>9}gradient norm, relative to the loss gradient that starts it"
+    if has_textbook:
+        yield f"{'':>9}t: textbook product of W_hh"

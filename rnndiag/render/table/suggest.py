@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.console import RenderableType
-from rich.padding import Padding
 from rich.text import Text
 
 from rnndiag.advice import Advice, ClippingAdvice, TruncationAdvice
@@ -17,7 +16,9 @@ def show(advice: Advice) -> Iterator[RenderableType]:
     yield _values(advice)
     yield bullets([*_clipping(advice.clipping), *_truncation(advice.truncation)])
     yield Text("\nPyTorch, to paste:", style="bold")
-    yield Padding(Text(advice.snippets["torch"]), (0, 0, 1, 4))
+    # Never wrapped: a line that the terminal breaks is still one line when it is copied.
+    for line in advice.snippets["torch"].splitlines():
+        yield Text(f"    {line}", no_wrap=True, overflow="ignore")
 
 
 def _values(advice: Advice) -> RenderableType:

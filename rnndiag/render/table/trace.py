@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from rnndiag.advice.reading import headline, read_trace
+from rnndiag.advice.reading import counted, headline, read_trace
 from rnndiag.analysis import FileResult, LayerResult
 from rnndiag.cells.base import FloatArray
 from rnndiag.escape import printable
+from rnndiag.measure.decay import Decay
 from rnndiag.measure.trace import DriveTrace, LayerTrace
-from rnndiag.render.base import Screen, number, power_of_ten
+from rnndiag.render.base import Screen, power_of_ten, short
 from rnndiag.render.pictures import gradient_curve
 from rnndiag.render.table.parts import (
     DETAILED_LAYERS,
@@ -25,8 +26,9 @@ from rnndiag.render.table.parts import (
 )
 
 LEGEND = (
-    "rate: slope of ln(gradient) per step back; half-life in steps; to 1e-3: last step back with\n"
-    "a thousandth of the gradient left; growth: largest at any step; all relative to lag 0"
+    "rate: slope of ln(gradient) per step back; half-life in steps; to 1e-3: last step back with "
+    "a thousandth of the gradient left; growth: largest at any step; all relative to the loss "
+    "gradient at lag 0"
 )
 
 
@@ -49,7 +51,7 @@ def _setting(result: FileResult) -> str:
     whose = {"given": "", "default": " (default)"}.get(
         result.seq_len_source, f" (from {printable(result.seq_len_source)} in the file)"
     )
-    return f"gradient of a loss at the last of {result.seq_len} steps{whose}"
+    return f"gradient of a loss at the last of {counted(result.seq_len or 0, 'step')}{whose}"
 
 
 def _details(item: LayerResult, trace: LayerTrace, screen: Screen) -> Iterator[RenderableType]:
@@ -67,18 +69,16 @@ def _details(item: LayerResult, trace: LayerTrace, screen: Screen) -> Iterator[R
 
 def _drives(trace: LayerTrace) -> RenderableType:
     made = table(
-        *("input", "verdict", "rate/step", "95 % interval", "half-life", "to 1e-3", "growth"),
+        *("input", "verdict", "rate/step (95 %)", "half-life", "to 1e-3", "growth"),
         left=("input", "verdict"),
     )
     for drive in trace.drives:
         decay = drive.decay
-        interval = "-" if decay.rate_ci95 is None else "{:.4g}, {:.4g}".format(*decay.rate_ci95)
         made.add_row(
             drive.drive + ("" if drive.deciding else " *"),
             _verdict(drive.verdict),
-            "-" if decay.rate_per_step is None else f"{decay.rate_per_step:.4g}",
-            interval,
-            "-" if decay.half_life is None else f"{decay.half_life:.4g}",
+            _rate(decay),
+            short(decay.half_life),
             horizon(decay.horizons[2], drive),
             power_of_ten(decay.growth_log10),
         )
@@ -86,6 +86,14 @@ def _drives(trace: LayerTrace) -> RenderableType:
         made.caption = "* shown, but not deciding: the verdict rests on the other input"
         made.caption_justify = "left"
     return made
+
+
+def _rate(decay: Decay) -> str:
+    """The rate with half of its interval, which is symmetric."""
+    if decay.rate_ci95 is None:
+        return short(decay.rate_per_step)
+    low, high = decay.rate_ci95
+    return f"{short(decay.rate_per_step)} ± {(high - low) / 2:.2g}"
 
 
 def horizon(lag: int | None, drive: DriveTrace) -> str:
@@ -100,9 +108,9 @@ def _lags(trace: LayerTrace) -> RenderableType:
     shown = headline(trace)
     headers = ["steps back", *(f"{drive.drive}" for drive in trace.drives)]
     if cells:
-        headers.append(f"cell state, {shown.drive}")
+        headers.append(f"cell state,\n{shown.drive}")
     if trace.textbook_log10 is not None:
-        headers.append("textbook W_hh")
+        headers.append("textbook\nW_hh")
     made = table(*headers)
     for lag in _shown_lags(trace):
         row = [_at(drive.log10_gradient_norm, lag) for drive in trace.drives]
@@ -127,8 +135,8 @@ def _shown_lags(trace: LayerTrace) -> list[int]:
 
 def _overview(layers: Sequence[LayerResult]) -> RenderableType:
     made = table(
-        *("layer", "cell", "verdict", "slowest input", "half-life", "to 1e-3", "growth"),
-        left=("layer", "cell", "verdict", "slowest input"),
+        *("layer", "cell", "verdict", "slowest\ninput", "half-life", "to 1e-3", "growth"),
+        left=("layer", "cell", "verdict", "slowest\ninput"),
     )
     for item in layers:
         if item.trace is None:
@@ -139,7 +147,7 @@ def _overview(layers: Sequence[LayerResult]) -> RenderableType:
             cell_name(item.layer),
             _verdict(item.trace.verdict),
             drive.drive,
-            number(drive.decay.half_life),
+            short(drive.decay.half_life),
             horizon(drive.decay.horizons[2], drive),
             power_of_ten(drive.decay.growth_log10),
         )
