@@ -88,6 +88,23 @@ class Cell(Protocol):
         """The derivative of `step` with respect to the state, at (drive, state)."""
 
 
+@dataclass(frozen=True)
+class WeightedCell:
+    """The part that all cells share: their weights, and the sizes that follow from them."""
+
+    weights: LayerWeights
+
+    @property
+    def output_size(self) -> int:
+        """Width of h: the projection of a projected LSTM."""
+        return int(self.weights.weight_hh.shape[1])
+
+    @property
+    def state_size(self) -> int:
+        """Width of the whole state: h, unless a cell keeps more."""
+        return self.output_size
+
+
 def sigmoid(x: FloatArray) -> FloatArray:
     """The logistic function, without a warning where exp overflows to its right limit.
 

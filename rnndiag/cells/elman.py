@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnndiag.cells.base import FloatArray, LayerWeights, Pullback, scale_rows
+from rnndiag.cells.base import FloatArray, Pullback, WeightedCell, scale_rows
 
 
 @dataclass(frozen=True)
@@ -35,20 +35,8 @@ class ElmanLinearisation:
 
 
 @dataclass(frozen=True)
-class ElmanCell:
+class ElmanCell(WeightedCell):
     """`torch.nn.RNN`'s update; the state is h, shape (..., hidden)."""
-
-    weights: LayerWeights
-
-    @property
-    def output_size(self) -> int:
-        """Width of h."""
-        return int(self.weights.weight_hh.shape[1])
-
-    @property
-    def state_size(self) -> int:
-        """Width of h, which is the whole state."""
-        return self.output_size
 
     def project(self, inputs: FloatArray) -> FloatArray:
         """W_ih x + b_ih + b_hh."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnndiag.cells.base import FloatArray, LayerWeights, Pullback, scale_rows, sigmoid
+from rnndiag.cells.base import FloatArray, Pullback, WeightedCell, scale_rows, sigmoid
 
 
 @dataclass(frozen=True)
@@ -75,20 +75,8 @@ class GRULinearisation:
 
 
 @dataclass(frozen=True)
-class GRUCell:
+class GRUCell(WeightedCell):
     """`torch.nn.GRU`'s update; the state is h, shape (..., hidden)."""
-
-    weights: LayerWeights
-
-    @property
-    def output_size(self) -> int:
-        """Width of h."""
-        return int(self.weights.weight_hh.shape[1])
-
-    @property
-    def state_size(self) -> int:
-        """Width of h, which is the whole state."""
-        return self.output_size
 
     def project(self, inputs: FloatArray) -> FloatArray:
         """W_ih x + b_ih, and b_hr and b_hz; b_hn stays inside the reset gate's product."""

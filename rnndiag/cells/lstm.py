@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnndiag.cells.base import FloatArray, LayerWeights, Pullback, scale_rows, sigmoid
+from rnndiag.cells.base import FloatArray, LayerWeights, Pullback, WeightedCell, scale_rows, sigmoid
 
 
 @dataclass(frozen=True)
@@ -82,15 +82,8 @@ class LSTMLinearisation:
 
 
 @dataclass(frozen=True)
-class LSTMCell:
+class LSTMCell(WeightedCell):
     """`torch.nn.LSTM`'s update; the state is (h, c) side by side, shape (..., output + hidden)."""
-
-    weights: LayerWeights
-
-    @property
-    def output_size(self) -> int:
-        """Width of h: the projection where there is one."""
-        return int(self.weights.weight_hh.shape[1])
 
     @property
     def state_size(self) -> int:
