@@ -1,0 +1,78 @@
+"""The installed command as a person or a script calls it, and small networks to call it on."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from torch import nn
+
+ROOT = Path(__file__).parents[2]
+FIXTURES = ROOT / "fixtures"
+COMMAND = str(Path(sys.executable).with_name("rnndiag"))
+ERROR_LINE = re.compile(r"(?P<where>.+?): (?P<code>RD0\d\d) (?P<what>.+); (?P<remedy>[^;]+)")
+DROPPED = {"RNNDIAG_CHECKPOINT", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM", "PYTHONIOENCODING"}
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name not in DROPPED}
+    return {**kept, "PYTHONIOENCODING": "utf-8", **more}
+
+
+def rnndiag(*arguments: object, folder: Path | None = None, **more: str):
+    """Run to the end: a CompletedProcess with text."""
+    return subprocess.run(
+        [COMMAND, *map(str, arguments)],
+        cwd=folder,
+        env=environment(**more),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+
+
+def start(*arguments: object, folder: Path | None = None) -> subprocess.Popen[bytes]:
+    """Start it as a terminal would: Ctrl-C reaches it even where the test runner ignores it."""
+    return subprocess.Popen(
+        [COMMAND, *map(str, arguments)],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    )
+
+
+def one_error(stderr: str) -> re.Match[str]:
+    """The single error line, taken apart."""
+    assert "Traceback" not in stderr
+    lines = stderr.splitlines()
+    assert len(lines) == 1, stderr
+    found = ERROR_LINE.fullmatch(lines[0])
+    assert found, stderr
+    assert found["code"] != "RD009", stderr
+    return found
+
+
+def save(path: Path, module: nn.Module) -> Path:
+    torch.save(module.state_dict(), path)
+    return path
+
+
+def scaled_rnn(
+    scale: float, size: int = 8, bias: bool = True, nonlinearity: str = "tanh"
+) -> nn.RNN:
+    """A plain RNN whose W_hh is a multiple of the identity."""
+    size = 8
+    torch.manual_seed(0)
+    module = nn.RNN(3, size, bias=bias, nonlinearity=nonlinearity)
+    with torch.no_grad():
+        module.weight_hh_l0.copy_(scale * torch.eye(size))
+    return module

@@ -1,0 +1,78 @@
+"""Trained checkpoints of other people, end to end: layers, norms, a verdict and advice."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from cli.command import ROOT
+
+from rnndiag.analysis import Request, TraceRequest
+from rnndiag.errors import InputCode
+from rnndiag.render import FORMATS, Screen, renderer
+from rnndiag.report import Report, report_file
+
+FOLDER = ROOT.parent / "shared" / "checkpoints"
+READ = {"torch zip", "legacy torch"}
+VERDICTS = {"exploding", "growing", "stable", "vanishing", "mixed"}
+AT_FULL_LENGTH = {"rescue-xbt__rnn.pt", "crowdnav-gst__epoch_100.pt"}
+
+
+def entries():
+    path = FOLDER / "MANIFEST.json"
+    manifest = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    missing = pytest.mark.skip("../shared/checkpoints with real files is not here")
+    return [pytest.param(e, id=e["file"]) for e in manifest] or [pytest.param(None, marks=missing)]
+
+
+def own_layers(entry):
+    return [layer for layer in entry["recurrent"] if layer.get("kind") in {"layer", "cell"}]
+
+
+@pytest.mark.parametrize("entry", entries())
+def test_every_real_file(entry):
+    seq_len = None if entry["file"] in AT_FULL_LENGTH else 50
+    request = Request(spectrum=True, trace=TraceRequest(seq_len=seq_len))
+    file = report_file(
+        str(FOLDER / entry["file"]), request, with_advice=True, shown_as=entry["file"]
+    )
+    if entry["container"] not in READ:
+        # Not read yet, which is said by name; the format will be added.
+        assert file.error is not None
+        assert file.error.code is InputCode.UNSUPPORTED
+        assert file.result is None
+    elif not own_layers(entry):
+        assert file.error is not None
+        assert file.error.code is InputCode.NO_RECURRENT_WEIGHTS
+    else:
+        assert file.error is None
+        check_layers(file, own_layers(entry))
+        assert file.advice.clipping.max_norm > 0
+        assert file.advice.truncation.status != "nothing-traced"
+    check_texts(file)
+
+
+def check_layers(file, listed):
+    found = {item.layer.keys[0]: item for item in file.result.layers}
+    assert set(found) == {layer["name"] for layer in listed}
+    for layer in listed:
+        item = found[layer["name"]]
+        blocks = item.spectrum.blocks
+        assert item.layer.cell == layer["cell"].lower()
+        # The manifest has four digits.
+        assert [b.spectral_norm for b in blocks] == pytest.approx(layer["norm2"], rel=1e-3)
+        assert [b.spectral_radius for b in blocks] == pytest.approx(layer["radius"], rel=1e-3)
+        assert item.trace.verdict in VERDICTS
+        assert item.not_measured is None
+
+
+def check_texts(file):
+    """Every format shows it, the same bytes twice, and without this machine's folders."""
+    for command in ("suggest", "spectrum", "bptt-trace", "check", "inspect"):
+        report = Report(command, {}, (file,))
+        for name in FORMATS:
+            text = renderer(name)(report, Screen(80))
+            assert text == renderer(name)(report, Screen(80))
+            assert str(FOLDER) not in text
+            if name == "json":
+                assert json.loads(text)["files"][0]["path"] == file.path
