@@ -9,7 +9,7 @@ RUNTIME := $(VENV)/.runtime
 DEVELOP := $(VENV)/.develop
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types bench clean
+.PHONY: help demo test lint format types readme bench clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -31,6 +31,9 @@ format: $(DEVELOP) ## rewrite the files as `make lint` wants them
 
 types: $(DEVELOP) ## mypy, strict
 	$(BIN)/mypy
+
+readme: $(DEVELOP) ## put the real outputs into the README
+	$(BIN)/python tests/readme_blocks.py
 
 bench: $(DEVELOP) ## measure the speed ratios
 	$(BIN)/python benchmarks/run.py
