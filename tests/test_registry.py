@@ -1,0 +1,114 @@
+"""Something new is one file and one registry line: every file is registered, every name agrees."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from rnndiag import containers, drives, report
+from rnndiag.cells import CELLS
+from rnndiag.cells.base import Cell
+from rnndiag.cli import app, options
+from rnndiag.containers import CONTAINERS
+from rnndiag.containers.candidate import Container
+from rnndiag.errors import INPUT_CODES, InputCode
+from rnndiag.measure.spectrum import BLOCKS
+from rnndiag.recognise.layers import GATES, CellKind
+from rnndiag.render import FORMATS, renderer
+from rnndiag.render.table.parts import SEVERITY_STYLES, VERDICT_STYLES
+from rnndiag.rules import RULES
+from rnndiag.rules.base import SEVERITIES, Severity
+
+PACKAGE = Path(report.__file__).parent
+
+
+def test_every_rule_file_is_registered_under_its_own_name():
+    files = sorted(path.stem for path in (PACKAGE / "rules").glob("rd*.py"))
+    assert [rule.code.lower() for rule in RULES] == files
+    for rule in RULES:
+        module = importlib.import_module(f"rnndiag.rules.{rule.code.lower()}")
+        assert module.RULE is rule
+        assert rule.documentation == module.__doc__
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_every_rule_says_what_it_is(rule):
+    assert rule.title
+    assert rule.threshold
+    assert rule.source
+    assert rule.severity in SEVERITIES
+    assert "Remedy:" in rule.documentation
+    assert rule.code not in {code.value for code in InputCode}
+
+
+def test_every_input_code_is_explained():
+    assert set(INPUT_CODES) == set(InputCode)
+    assert [code.value for code in InputCode] == [f"RD00{n}" for n in range(1, 10)]
+
+
+def test_every_format_has_its_file_and_is_offered():
+    assert tuple(FORMATS) == get_args(options.Format)
+    paths = {p.stem if p.suffix else p.name for p in (PACKAGE / "render").iterdir()}
+    helpers = {"__init__", "__pycache__", "base", "canvas", "pictures"}
+    assert set(FORMATS) == paths - helpers
+    for name in FORMATS:
+        assert callable(renderer(name))
+
+
+def registered_containers(path: Path) -> list[str]:
+    """Names at the top of a file that are bound to Container(...)."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [
+        ast.unparse(node.targets[0])
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Call)
+        and ast.unparse(node.value.func) == "Container"
+    ]
+
+
+def test_every_container_file_is_registered():
+    found = [
+        getattr(importlib.import_module(f"rnndiag.containers.{path.stem}"), name)
+        for path in (PACKAGE / "containers").glob("*.py")
+        for name in registered_containers(path)
+    ]
+    assert len(found) == len(CONTAINERS)
+    assert all(any(one is other for other in CONTAINERS) for one in found)
+    assert all(isinstance(one, Container) for one in CONTAINERS)
+    assert len({one.name for one in containers.CONTAINERS}) == len(CONTAINERS)
+
+
+def test_every_cell_file_is_registered():
+    files = {path.stem for path in (PACKAGE / "cells").glob("*.py")} - {"__init__", "base"}
+    homes = {kind.__module__.rpartition(".")[2] for kind in CELLS.values()}
+    assert homes == files
+    assert set(CELLS) == set(get_args(CellKind)) == set(GATES) == set(BLOCKS)
+    assert {name: len(blocks) for name, blocks in BLOCKS.items()} == GATES
+    assert Cell not in CELLS.values()
+
+
+def test_the_command_lines_choices_are_the_reports():
+    assert get_args(options.FailOn) == get_args(report.FailOn)
+    assert get_args(options.DriveName) == ("auto", *drives.SYNTHETIC)
+    assert get_args(Severity) == SEVERITIES
+    assert set(SEVERITY_STYLES) == set(SEVERITIES)
+    assert set(get_args(options.FailOn)) - {"never"} <= set(SEVERITIES)
+
+
+def test_every_verdict_has_a_colour_and_a_sentence():
+    from rnndiag.advice import reading
+    from rnndiag.measure.verdict import Verdict
+
+    assert set(get_args(Verdict)) == set(VERDICT_STYLES) == set(reading._VERDICTS)
+
+
+def test_every_command_is_one_thin_file():
+    names = {command.name for command in app.app.registered_commands}
+    files = {path.stem.replace("_", "-") for path in (PACKAGE / "cli").glob("*.py")}
+    assert names <= files
+    assert names - {"explain"} == set(get_args(report.Command))
