@@ -1,0 +1,233 @@
+"""Where recurrences settle: closed forms, mpmath roots and torch's own step and Jacobian."""
+
+from __future__ import annotations
+
+import math
+
+import mpmath
+import numpy as np
+import pytest
+import torch
+from measure.from_torch import cells_of
+from torch_oracle import CASES, make_module
+
+from rnndiag.cells import CELLS, LayerWeights
+from rnndiag.measure.fixed_point import find_fixed_point, measure_settling, sorted_eigenvalues
+
+# Fixed points are found to 1e-13 relative by iteration, 1e-11 by Newton; see TOLERANCE there.
+FOUND = 1e-10
+
+# Eigenvalues of matrices of order 10 in closed form: some ulps.
+EXACT = 1e-12
+
+
+def rnn(matrix, bias=0.0, activation="tanh"):
+    matrix = np.atleast_2d(np.asarray(matrix, float))
+    size = len(matrix)
+    bias = np.broadcast_to(np.asarray(bias, float), size)
+    weights = LayerWeights(np.ones((size, 1)), matrix, bias, np.zeros(size), None, activation)
+    return CELLS["rnn"](weights)
+
+
+def turning(gain, angle):
+    c, s = math.cos(angle), math.sin(angle)
+    return gain * np.array([[c, -s], [s, c]])
+
+
+def positive_root(w, b=0.0):
+    """h = tanh(w h + b) in 30 digits."""
+    with mpmath.workdps(30):
+        return mpmath.findroot(lambda h: mpmath.tanh(w * h + b) - h, 0.9)
+
+
+@pytest.mark.parametrize("w", [1.1, 1.5, 2.0, 5.0])
+def test_scalar_tanh_leaves_its_unstable_origin(w):
+    settling = measure_settling(rnn(w))
+    origin, reached = settling.jacobian, settling.after_push
+    assert (origin.at, origin.stable, origin.spectral_radius) == ("fixed-point", False, w)
+    assert origin.largest_state == 0.0
+    root = positive_root(w)
+    assert reached.stable
+    assert reached.largest_state == pytest.approx(float(root), rel=FOUND)
+    slope = w * (1 - root**2)
+    assert reached.spectral_radius == pytest.approx(float(slope), rel=1e-9)
+    assert reached.time_constant == pytest.approx(float(-1 / mpmath.log(slope)), rel=1e-9)
+    assert reached.period is None
+
+
+@pytest.mark.parametrize(("w", "b"), [(0.5, 0.3), (1.5, 0.3), (1.0, 0.3), (-0.9, 0.7)])
+def test_scalar_tanh_with_a_bias_settles_at_the_root(w, b):
+    settling = measure_settling(rnn(w, b))
+    root = positive_root(w, b)
+    assert settling.jacobian.stable
+    assert settling.after_push is None
+    assert settling.jacobian.largest_state == pytest.approx(float(abs(root)), rel=FOUND)
+    assert settling.jacobian.eigenvalues[0] == pytest.approx(float(w * (1 - root**2)), rel=1e-9)
+
+
+def test_a_slow_contraction_is_finished_by_newton():
+    """h = 0.9995 h + 1e-3 by ReLU: after 1,000 steps still 60 % away from its h = 2."""
+    settling = measure_settling(rnn(0.9995, 1e-3, "relu"))
+    assert settling.jacobian.stable
+    assert settling.jacobian.largest_state == pytest.approx(2.0, rel=1e-9)
+    assert settling.jacobian.time_constant == pytest.approx(-1 / math.log(0.9995), rel=1e-9)
+
+
+def test_a_rotation_has_its_period_and_time_constant():
+    matrix = turning(0.98, 2 * math.pi / 17)
+    jacobian = measure_settling(rnn(matrix, (np.eye(2) - matrix) @ [10, 10], "relu")).jacobian
+    assert (jacobian.at, jacobian.stable) == ("fixed-point", True)
+    assert jacobian.largest_state == pytest.approx(10, rel=FOUND)
+    assert jacobian.period == pytest.approx(17, rel=EXACT)
+    assert jacobian.time_constant == pytest.approx(-1 / math.log(0.98), rel=1e-10)
+    assert jacobian.spectral_norm == pytest.approx(0.98, rel=EXACT)
+
+
+def test_a_negative_eigenvalue_turns_once_in_two_steps():
+    assert measure_settling(rnn(-0.5)).jacobian.period == pytest.approx(2.0, rel=EXACT)
+
+
+def test_a_limit_cycle_has_no_state_after_the_push():
+    """Turning and growing out of the origin, bounded by tanh: it settles nowhere."""
+    settling = measure_settling(rnn(turning(1.3, 0.7)))
+    assert settling.jacobian.stable is False
+    assert settling.jacobian.spectral_radius == pytest.approx(1.3, rel=EXACT)
+    assert settling.jacobian.period == pytest.approx(2 * math.pi / 0.7, rel=EXACT)
+    assert settling.after_push is None
+
+
+def test_a_period_two_cycle_without_a_fixed_point_found_is_taken_at_the_origin():
+    """h′ = tanh(−5 h + 0.3) alternates; from there Newton finds nothing within its steps."""
+    settling = measure_settling(rnn(-5.0, 0.3))
+    jacobian = settling.jacobian
+    slope = -5 / math.cosh(0.3) ** 2
+    assert (jacobian.at, jacobian.stable, jacobian.largest_state) == ("origin", None, 0.0)
+    assert jacobian.eigenvalues[0] == pytest.approx(slope, rel=EXACT)
+
+
+@pytest.mark.parametrize(("w", "b"), [(1.5, 1.0), (1.0, 1.0), (3.0, 1e-3)])
+def test_a_relu_that_runs_away_has_no_fixed_point(w, b):
+    """h′ = w h + b > h for all h ≥ 0; h = b/(1 − w) is negative, which no ReLU is."""
+    jacobian = measure_settling(rnn(w, b, "relu")).jacobian
+    assert (jacobian.at, jacobian.stable) == ("origin", None)
+    assert jacobian.spectral_radius == w
+
+
+@pytest.mark.parametrize("w", [0.0, 0.5, 0.9, 1.0, 1.5])
+def test_a_relu_at_rest_has_the_slope_of_its_active_side(w):
+    """Torch's slope 0 at exactly 0 would call all of these stable, with no memory."""
+    jacobian = measure_settling(rnn(w, 0.0, "relu")).jacobian
+    assert jacobian.at == "fixed-point"
+    assert jacobian.spectral_radius == w
+    assert jacobian.stable == (w < 1)
+    assert jacobian.time_constant == (
+        pytest.approx(-1 / math.log(w), rel=EXACT) if 0 < w < 1 else None
+    )
+
+
+def test_a_relu_switched_off_by_its_bias_has_no_memory():
+    jacobian = measure_settling(rnn(np.diag([5.0, 0.9]), [-1.0, 0.0], "relu")).jacobian
+    assert jacobian.eigenvalues.tolist() == [0.9, 0.0]
+
+
+def test_lstm_at_the_origin():
+    """Only b_f set: f + μ/4 with μ in eig(W_hg), and 0 for each h; THEORY's example is 1.174."""
+    bias = np.repeat([0.0, 2.5, 0.0, 0.0], 4)
+    zero, identity = np.zeros((4, 4)), np.eye(4)
+    cell = CELLS["lstm"](
+        LayerWeights(
+            np.zeros((16, 1)), np.concatenate([zero, zero, identity, zero]), bias, 0 * bias
+        )
+    )
+    jacobian = measure_settling(cell).jacobian
+    f = 1 / (1 + math.exp(-2.5))
+    # Each h mirrors its c: J's blocks are [[μ/8, f/2], [μ/4, f]], whose determinant is 0.
+    assert jacobian.eigenvalues[:4] == pytest.approx(np.full(4, f + 0.25), rel=EXACT)
+    assert np.abs(jacobian.eigenvalues[4:]) == pytest.approx(np.zeros(4), abs=1e-12)
+    assert jacobian.spectral_radius == pytest.approx(1.174, abs=5e-4)
+    assert jacobian.stable is False
+
+
+def test_lstm_with_a_strong_input_gate_still_contracts():
+    """W_hi = 30 I and b_f = 4: a block's eigenvalues of 30, a step's of f = 0.982."""
+    bias = np.repeat([0.0, 4.0, 0.0, 0.0], 3)
+    zero = np.zeros((3, 3))
+    blocks = np.concatenate([30 * np.eye(3), zero, zero, zero])
+    cell = CELLS["lstm"](LayerWeights(np.zeros((12, 1)), blocks, bias, 0 * bias))
+    jacobian = measure_settling(cell).jacobian
+    assert jacobian.spectral_radius == pytest.approx(1 / (1 + math.exp(-4)), rel=EXACT)
+    assert jacobian.stable
+
+
+def test_gru_at_the_origin():
+    """Only b_r and b_z set: z + (1 − z) r μ with μ in eig(W_hn)."""
+    rng = np.random.default_rng(6)
+    weight_hh = np.concatenate([rng.standard_normal((8, 4)), turning_blocks()])
+    bias = np.repeat([0.7, 1.3, 0.0], 4)
+    cell = CELLS["gru"](LayerWeights(np.zeros((12, 1)), weight_hh, bias, 0 * bias))
+    r, z = 1 / (1 + math.exp(-0.7)), 1 / (1 + math.exp(-1.3))
+    mu = np.array([0.5 * np.exp(0.4j), 0.5 * np.exp(-0.4j), 0.3, -0.6])
+    expected = sorted(z + (1 - z) * r * mu, key=lambda e: (-abs(e), -e.imag))
+    found = measure_settling(cell).jacobian.eigenvalues
+    assert found == pytest.approx(np.array(expected), rel=EXACT)
+
+
+def turning_blocks():
+    matrix = np.zeros((4, 4))
+    matrix[:2, :2] = turning(0.5, 0.4)
+    matrix[2, 2], matrix[3, 3] = 0.3, -0.6
+    return matrix
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_torch_stays_at_the_fixed_point_and_has_its_jacobian(case):
+    """torch's own module, one step without input, and jacrev of it."""
+    module = make_module(case, seed=3)
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            if "weight" in name:
+                parameter.mul_(0.3)  # contracting: it settles somewhere off the origin
+    cell = cells_of(module)[0][0]
+    fixed = find_fixed_point(cell, cell.project(np.zeros(4)), np.zeros(cell.state_size))
+    width = module.proj_size or module.hidden_size
+
+    def step(state):
+        h, c = state[None, None, :width], state[None, None, width:]
+        x = torch.zeros(1, 1, 4, dtype=torch.float64)
+        if isinstance(module, torch.nn.LSTM):
+            return torch.cat([part[0, 0] for part in module(x, (h, c))[1]])
+        return module(x, h)[1][0, 0]
+
+    state = torch.from_numpy(fixed)
+    assert fixed.any()
+    np.testing.assert_allclose(step(state).detach(), fixed, atol=1e-12)
+    expected = np.linalg.eigvals(torch.func.jacrev(step)(state).detach().numpy())
+    jacobian = measure_settling(cell).jacobian
+    assert jacobian.at == "fixed-point"
+    assert jacobian.spectral_radius == pytest.approx(np.abs(expected).max(), rel=1e-9)
+    norm = np.linalg.norm(torch.func.jacrev(step)(state).detach().numpy(), 2)
+    assert jacobian.spectral_norm == pytest.approx(norm, rel=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("scale", [0.0, 1e-200, 1e38, 1e200])
+@pytest.mark.parametrize("bias", [0.0, 1000.0, -1000.0])
+def test_extreme_weights_give_numbers_and_no_warning(kind, scale, bias):
+    rows = 2 * {"rnn": 1, "gru": 3, "lstm": 4}[kind]
+    matrix = scale * np.random.default_rng(0).standard_normal((rows, 2))
+    cell = CELLS[kind](
+        LayerWeights(np.ones((rows, 1)), matrix, np.full(rows, bias), np.zeros(rows))
+    )
+    jacobian = measure_settling(cell).jacobian
+    assert np.isfinite(jacobian.eigenvalues).all()
+    assert jacobian.at == "none" or jacobian.eigenvalues.size == cell.state_size
+
+
+def test_a_state_that_is_too_wide_is_not_computed():
+    jacobian = measure_settling(rnn(np.zeros((2049, 2049)))).jacobian
+    assert (jacobian.at, jacobian.stable, jacobian.spectral_radius) == ("none", None, None)
+
+
+def test_conjugates_are_neighbours():
+    values = sorted_eigenvalues(turning_blocks())
+    assert values[:3] == pytest.approx([-0.6, 0.5 * np.exp(0.4j), 0.5 * np.exp(-0.4j)], rel=EXACT)
