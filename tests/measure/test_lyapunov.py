@@ -1,0 +1,120 @@
+"""Lyapunov exponents against closed forms, mean-field theory, and dense QR with jacrev."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch_oracle import initial_states, make_module, step_layer
+
+from rnndiag.cells import CELLS, LayerWeights
+from rnndiag.measure.lyapunov import measure_lyapunov
+from rnndiag.rollout import run_layer
+
+
+@pytest.fixture(scope="module")
+def truth(shared):
+    return {case["id"]: case for case in json.loads((shared / "ground_truth.json").read_text())}
+
+
+def plain(weight_hh, activation="tanh", bias=None):
+    size = len(weight_hh)
+    bias = np.zeros(size) if bias is None else np.asarray(bias, dtype=float)
+    return CELLS["rnn"](
+        LayerWeights(
+            np.zeros((size, 1)), np.asarray(weight_hh), bias, np.zeros(size), None, activation
+        )
+    )
+
+
+def test_tent_map_has_its_closed_form(truth):
+    """λ₁ = ln 1.9, and the second direction is lost at once.
+
+    A tangent of the map x is √2 longer in h where both units are active, which cancels over any
+    stretch of time that begins and ends with the same units active.
+    """
+    cell = plain([[1.9, -3.8], [1.9, -3.8]], "relu", [0.0, -0.5])
+    run = run_layer(cell, np.zeros((420, 1, 1)), np.array([[0.3, 0.0]]))
+    both = run.states_tbs[:, 0, 1] > 0
+    steps = next(t for t in range(400, 420) if both[t] == both[int(0.1 * t)])
+    run = run.first(steps, None)
+    value, tolerance = (truth["tent_1.9_relu"][key] for key in ("value", "tol"))
+    found = measure_lyapunov(run, None)
+    assert found.exponents[0] == pytest.approx(value["lambda1"], abs=tolerance)
+    # The determinant is zero but for rounding: one step in float64 leaves about 1e-16.
+    assert found.exponents[1] < -25
+    # Every block's mean is ln 1.9 but for ln √2 / 38 steps at its ends.
+    assert found.standard_error < np.log(2) / 2 / 38
+
+
+def test_at_a_fixed_point_they_are_the_eigenvalues(truth):
+    """tanh_subcritical: h → 0, where the exponents are ln |λ_i(W)|."""
+    weight = 0.8 / np.sqrt(40) * np.random.default_rng(3).standard_normal((40, 40))
+    run = run_layer(plain(weight), np.zeros((4000, 1, 1)), 1e-9 * np.ones((1, 40)))
+    expected = np.sort(np.log(np.abs(np.linalg.eigvals(weight))))[::-1]
+    found = measure_lyapunov(run, None).exponents
+    # Conjugate pairs share one modulus; a mean over 3,600 steps of a turning pair is off by 1/3600.
+    np.testing.assert_allclose(found[:5], expected[:5], atol=1e-3)
+    # The sum is that of ln |det W| at every step, whatever turns.
+    assert found.sum() == pytest.approx(np.linalg.slogdet(weight)[1], abs=1e-9)
+
+
+def test_mean_field_theory_of_chaos(truth):
+    case = truth["tanh_meanfield_g3"]
+    size = 300
+    weight = 3 / np.sqrt(size) * np.random.default_rng(0).standard_normal((size, size))
+    run = run_layer(
+        plain(weight), np.zeros((800, 1, 1)), np.random.default_rng(1).normal(size=(1, size))
+    )
+    # The theory is for N → ∞, its tolerance of 0.02 for N = 512; deviations go as 1/N.
+    assert measure_lyapunov(run, 1).exponents[0] == pytest.approx(
+        case["value"]["lambda1"], abs=0.02 * 512 / size
+    )
+
+
+def test_forget_gates_alone(truth):
+    case = truth["lstm_forget_b3"]["value"]
+    bias = np.zeros(16)
+    bias[4:8] = 3.0
+    cell = CELLS["lstm"](LayerWeights(np.zeros((16, 1)), np.zeros((16, 4)), bias, np.zeros(16)))
+    run = run_layer(cell, np.zeros((100, 1, 1)), np.zeros((1, 8)))
+    found = measure_lyapunov(run, None).exponents
+    np.testing.assert_allclose(found[:4], case["ftle"], atol=1e-9)
+    assert (found[4:] < -25).all()  # the h block: lost in one step but for rounding
+
+
+@pytest.mark.parametrize("name", ["rnn-tanh", "gru", "lstm", "lstm-projected"])
+def test_equal_to_dense_jacobians_and_qr(name):
+    """The naive reference: torch.func.jacrev at every step, and QR at every step."""
+    module = make_module(name)
+    state = torch.cat(initial_states(module, batch=1)[0], dim=-1)[0]
+    inputs = torch.randn(120, 4, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    width = module.proj_size or module.hidden_size
+
+    def step(s, x):
+        parts = (s[:width],) if len(s) == width else (s[:width], s[width:])
+        return torch.cat(step_layer(module, 0, "", x, parts))
+
+    get = lambda n: getattr(module, f"{n}_l0").detach().numpy()
+    weights = LayerWeights(
+        get("weight_ih"),
+        get("weight_hh"),
+        get("bias_ih"),
+        get("bias_hh"),
+        get("weight_hr") if module.proj_size else None,
+    )
+    cell = CELLS[type(module).__name__.lower()](weights)
+    run = run_layer(cell, inputs.numpy()[:, None], state.numpy()[None])
+    found = measure_lyapunov(run, 3)
+
+    start = np.random.default_rng([0, 3]).standard_normal((1, len(state), 3))
+    q, logs = np.linalg.qr(start[0])[0], []
+    for x in inputs:
+        jacobian = torch.func.jacrev(step)(state, x).detach().numpy()
+        state = step(state, x)
+        q, r = np.linalg.qr(jacobian @ q)
+        logs.append(np.log(np.abs(np.diagonal(r))))
+    expected = np.sort(np.mean(logs[12:], axis=0))[::-1]
+    np.testing.assert_allclose(found.exponents, expected, atol=1e-6)
