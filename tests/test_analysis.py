@@ -1,0 +1,204 @@
+"""What is measured of a checkpoint, for how many steps, and what is refused before any is run."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from rnndiag.analysis import DEFAULT_SEQ_LEN, Request, TraceRequest, analyse
+from rnndiag.containers import read
+from rnndiag.errors import InputCode, RnndiagError
+from rnndiag.given import GivenStates
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    def save(content):
+        torch.save(content, tmp_path / "model.pt")
+        return read(str(tmp_path / "model.pt"))
+
+    return save
+
+
+@pytest.fixture
+def two(checkpoint):
+    """An encoder of width 3 and a decoder of width 5."""
+    torch.manual_seed(0)
+    model = nn.ModuleDict(
+        {
+            "encoder": nn.ModuleDict({"rnn": nn.LSTM(3, 4, 2)}),
+            "decoder": nn.ModuleDict({"rnn": nn.GRU(5, 6, bidirectional=True)}),
+        }
+    )
+    return checkpoint(model.state_dict())
+
+
+def labels(result):
+    return [item.layer.label for item in result.layers]
+
+
+def trace(**options):
+    return Request(trace=TraceRequest(**options))
+
+
+ENCODER = ["encoder.rnn/0/forward", "encoder.rnn/1/forward"]
+DECODER = ["decoder.rnn/0/forward", "decoder.rnn/0/reverse"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        (None, DECODER + ENCODER),
+        ("*", DECODER + ENCODER),
+        ("encoder.*", ENCODER),
+        ("encoder.rnn", ENCODER),
+        ("*/0/reverse", DECODER),
+        # A stack's gradient runs through all of its layers: one of them brings the others.
+        ("encoder.rnn/1/forward", ENCODER),
+        ("[de]*coder.rnn", DECODER + ENCODER),
+    ],
+)
+def test_a_layer_glob_takes_whole_modules(pattern, expected, two):
+    assert labels(analyse(two, Request(layer=pattern))) == expected
+
+
+@pytest.mark.parametrize("pattern", ["", "encoder", "ENCODER.rnn", "lstm*"])
+def test_a_glob_that_matches_nothing_names_what_there_is(pattern, two):
+    with pytest.raises(RnndiagError, match=r"decoder\.rnn, encoder\.rnn") as caught:
+        analyse(two, Request(layer=pattern))
+    assert caught.value.code is InputCode.USAGE
+
+
+def test_a_bare_module_is_the_root(checkpoint):
+    bare = checkpoint(nn.GRU(2, 3).state_dict())
+    assert labels(analyse(bare, Request(layer="(root)"))) == ["(root)/0/forward"]
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "expected"),
+    [
+        ({}, {}, (DEFAULT_SEQ_LEN, "default")),
+        ({"seq_len": 33}, {}, (33, "hyper.seq_len")),
+        ({"seq_len": 33}, {"seq_len": 7}, (7, "given")),
+        ({"seq_len": 33}, {"inputs_tbi": np.ones((9, 2, 2))}, (9, "given")),
+        ({"seq_len": 33}, {"inputs_tbi": np.ones((9, 2, 2)), "seq_len": 4}, (4, "given")),
+        ({"seq_len": 33, "bptt": 35}, {}, (DEFAULT_SEQ_LEN, "default")),  # which of them?
+        ({"seq_len": 33, "bptt": 33}, {}, (33, "hyper.seq_len")),
+        ({"seq_len": 33.5}, {}, (DEFAULT_SEQ_LEN, "default")),
+        ({"seq_len": 0}, {}, (DEFAULT_SEQ_LEN, "default")),
+    ],
+)
+def test_who_says_how_many_steps(values, options, expected, checkpoint):
+    file = checkpoint({"model": nn.RNN(2, 3).state_dict(), "hyper": values})
+    result = analyse(file, trace(**options))
+    assert (result.seq_len, result.seq_len_source) == expected
+    assert result.layers[0].trace.seq_len == expected[0]
+    assert len(result.layers[0].trace.drives[0].log10_gradient_norm) == expected[0] + 1
+
+
+def test_nothing_is_traced_unless_asked_for(two):
+    result = analyse(two, Request(spectrum=True))
+    assert (result.seq_len, result.seq_len_source) == (None, "")
+    assert all(item.trace is None and item.spectrum is not None for item in result.layers)
+
+
+def test_inputs_drive_the_modules_they_fit_and_the_others_say_why(two):
+    result = analyse(two, trace(inputs_tbi=np.ones((6, 2, 3))))
+    by_label = {item.layer.label: item for item in result.layers}
+    for label in ENCODER:
+        assert [drive.drive for drive in by_label[label].trace.drives] == ["given"]
+        assert by_label[label].not_measured is None
+    for label in DECODER:
+        assert by_label[label].trace is None
+        assert by_label[label].not_measured == (
+            "the given inputs have 3 features, decoder.rnn takes 5"
+        )
+
+
+def test_inputs_that_fit_nothing_are_a_usage_error(two):
+    with pytest.raises(RnndiagError, match="have 4 features") as caught:
+        analyse(two, trace(inputs_tbi=np.ones((6, 2, 4))))
+    assert caught.value.code is InputCode.USAGE
+    with pytest.raises(RnndiagError, match="have 3 features"):
+        analyse(two, Request(layer="decoder.*", trace=TraceRequest(inputs_tbi=np.ones((6, 2, 3)))))
+
+
+def test_more_steps_than_inputs_are_refused(two):
+    with pytest.raises(RnndiagError, match="longer than the given inputs, 6 steps"):
+        analyse(two, trace(inputs_tbi=np.ones((6, 2, 3)), seq_len=7))
+
+
+@pytest.mark.parametrize(
+    "options", [{"seq_len": 10**9}, {"batch": 10**9}, {"cotangents": 10**9}, {"seq_len": 10**15}]
+)
+def test_a_trace_beyond_the_memory_is_refused_before_it_starts(options, two):
+    started = time.monotonic()
+    with pytest.raises(RnndiagError, match=r"GiB of memory") as caught:
+        analyse(two, trace(**options))
+    assert caught.value.code is InputCode.USAGE
+    # Refused at once; a hundredth of a second is what reading two layers takes.
+    assert time.monotonic() - started < 5
+
+
+def test_the_memory_estimate_is_near_what_is_held(checkpoint, monkeypatch):
+    """A limit of half of what a trace really took refuses it, one of eight times that does not."""
+    torch.manual_seed(0)
+    file, request = checkpoint(nn.LSTM(8, 32, 2).state_dict()), trace(seq_len=300, drive="normal")
+    tracemalloc.start()
+    try:
+        analyse(file, request)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    monkeypatch.setattr("rnndiag.analysis.MEMORY_LIMIT", 8 * peak)
+    analyse(file, request)
+    monkeypatch.setattr("rnndiag.analysis.MEMORY_LIMIT", peak // 2)
+    with pytest.raises(RnndiagError, match="of memory"):
+        analyse(file, request)
+
+
+def test_non_finite_weights_are_reported_and_not_measured(checkpoint):
+    module = nn.LSTM(2, 3, 2)
+    with torch.no_grad():
+        module.weight_hh_l1[0, 0] = float("inf")
+    result = analyse(checkpoint(module.state_dict()), Request(spectrum=True, trace=TraceRequest()))
+    assert [item.weights.non_finite for item in result.layers] == [0, 1]
+    for item in result.layers:  # the whole stack: its gradient runs through both
+        assert (item.trace, item.spectrum) == (None, None)
+        assert item.not_measured == "its weights are not finite"
+
+
+def test_batch_comes_from_the_inputs(two):
+    """Initial states of the inputs' batch, not of --batch."""
+    states = GivenStates(np.zeros((2, 3, 4)), np.zeros((2, 3, 4)))
+    result = analyse(
+        two,
+        Request(
+            layer="encoder.*",
+            trace=TraceRequest(batch=8, inputs_tbi=np.ones((5, 3, 3)), initial=states),
+        ),
+    )
+    assert result.layers[0].trace is not None
+
+
+def test_a_file_without_recurrence_gets_no_verdict(checkpoint):
+    with pytest.raises(RnndiagError) as caught:
+        analyse(checkpoint(nn.Linear(3, 4).state_dict()), Request())
+    assert caught.value.code is InputCode.NO_RECURRENT_WEIGHTS
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_stored_precision_is_what_is_measured(dtype, checkpoint):
+    """A file in half precision equals one of the same values in float64."""
+    torch.manual_seed(1)
+    module = nn.GRU(2, 4).to(dtype)
+    curves = []
+    for saved in (module, module.double()):
+        result = analyse(checkpoint(saved.state_dict()), trace(seq_len=30))
+        curves.append([d.log10_gradient_norm for d in result.layers[0].trace.drives])
+    np.testing.assert_array_equal(curves[0], curves[1])
