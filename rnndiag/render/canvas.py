@@ -30,8 +30,9 @@ class Canvas:
             self._dots[cell] = self._dots.get(cell, 0) | bit
 
     def line(self, start: tuple[float, float], end: tuple[float, float]) -> None:
-        """Dots along a straight line."""
-        steps = 4 * max(self.columns, self.rows)
+        """Dots along a straight line, two for each that it passes."""
+        across, up = abs(end[0] - start[0]), abs(end[1] - start[1])
+        steps = 1 + int(4 * max(across * self.columns, 2 * up * self.rows))
         for step in range(steps + 1):
             part = step / steps
             self.dot(start[0] + part * (end[0] - start[0]), start[1] + part * (end[1] - start[1]))
