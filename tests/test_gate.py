@@ -51,9 +51,10 @@ def test_a_named_file_that_is_no_checkpoint_is_an_error(folder):
 
 
 @pytest.mark.parametrize(
-    "name", ["models/note.txt", "./models/note.txt", "models/deep/../note.txt"]
+    "name", ["models/note.txt", "./models/note.txt", "models/deep/../note.txt", "z.txt"]
 )
 def test_a_file_that_is_named_and_found_counts_as_named(folder, name):
+    Path("z.txt").symlink_to("models/note.txt")
     _, skipped, reports = checked("models", name)
     assert skipped == []
     assert [r.error.code for r in reports if r.error] == [InputCode.NOT_A_CHECKPOINT]
