@@ -351,3 +351,17 @@ def test_the_textbook_curve_starts_from_the_same_seeds():
     np.testing.assert_allclose(
         layer.drives[0].log10_gradient_norm, layer.textbook_log10, atol=1e-12
     )
+
+
+def test_random_initial_states_have_their_deviation_and_follow_the_seed():
+    """One step of h′ = tanh(h) has φ_1 = 1 − tanh² h_0: the size of h_0 can be read from it."""
+    one, zero = np.ones((1, 1)), np.zeros(1)
+    cell = CELLS["rnn"](LayerWeights(one, one, zero, zero))
+    found = []
+    for seed in range(400):
+        ((drive,),) = trace_one([[cell]], zero_inputs(1), TraceSetup(1, 1, seed))
+        found.append(math.acosh(10 ** (-drive.log10_gradient_norm[1] / 2)))
+    # Root mean square of 400 values of deviation 0.1: ± 3.5 %, four of them. Below 1e-8, acosh has
+    # lost its digits, which does not count here.
+    assert math.sqrt(np.square(found).mean()) == pytest.approx(0.1, rel=0.14)
+    assert len({round(value, 6) for value in found}) > 390
