@@ -2,39 +2,91 @@
 
 from __future__ import annotations
 
-from rnndiag.containers.candidate import Candidate, Container
+from rnndiag.containers.candidate import Candidate, Container, Contents
 from rnndiag.containers.checkpoint import Checkpoint
+from rnndiag.containers.checksum import sha256
+from rnndiag.containers.folders import in_folder, is_folder
 from rnndiag.containers.impostors import explain
+from rnndiag.containers.npz import NPZ
+from rnndiag.containers.plain_pickle import PICKLE
 from rnndiag.containers.safetensors import SAFETENSORS
+from rnndiag.containers.safetensors_index import SAFETENSORS_INDEX, read_shards
+from rnndiag.containers.sb3_zip import SB3_ZIP
 from rnndiag.containers.source import Source
+from rnndiag.containers.standard_input import NAME as STANDARD_INPUT
+from rnndiag.containers.standard_input import spooled
 from rnndiag.containers.torch_legacy import TORCH_LEGACY
+from rnndiag.containers.torch_tar import TORCH_TAR
 from rnndiag.containers.torch_zip import TORCH_ZIP
+from rnndiag.containers.torchscript import TORCHSCRIPT
 
-CONTAINERS: tuple[Container, ...] = (TORCH_ZIP, TORCH_LEGACY, SAFETENSORS)
+CONTAINERS: tuple[Container, ...] = (
+    TORCH_ZIP,
+    TORCHSCRIPT,
+    SB3_ZIP,
+    NPZ,
+    TORCH_LEGACY,
+    TORCH_TAR,
+    SAFETENSORS,
+    SAFETENSORS_INDEX,
+    PICKLE,
+)
 """The formats that are read, asked in this order. A new one is one file and one entry here."""
 
 
-def read(path: str) -> Checkpoint:
+def read(path: str, verify: bool = False) -> Checkpoint:
     """Read a checkpoint without running anything in it. The format is told by its content.
 
-    Tensors keep nothing but their description until `StoredTensor.load` is called, which reopens
-    the file and raises RD003 if it has changed.
+    "-" is standard input; a folder stands for the sharded safetensors in it. Tensors keep nothing
+    but their description until `StoredTensor.load` is called, which reopens the file and raises
+    RD003 if it has changed. `verify` compares the checksums of an archive's members, and computes
+    the file's own.
 
     Raises RnndiagError: RD001 the path leads to no regular file; RD002 no checkpoint; RD003 damaged
     or truncated; RD004 unsafe or over a limit; RD005 a format that is known and not read.
     """
-    with Source.open(path) as source:
-        candidate = Candidate.of(source)
-        for container in CONTAINERS:
-            if container.recognises(candidate):
-                contents = container.read(candidate)
-                return Checkpoint(
-                    path,
-                    container.name,
-                    source.size,
-                    contents.tensors,
-                    contents.values,
-                    contents.would_import,
-                    contents.skipped,
-                )
-        raise explain(candidate)
+    if is_folder(path):
+        return _read_folder(path, verify)
+    with spooled() if path == STANDARD_INPUT else Source.open(path) as source:
+        return _read_source(path, source, verify)
+
+
+def _read_folder(path: str, verify: bool) -> Checkpoint:
+    index, shards = in_folder(path)
+    if index is not None:
+        with Source.open(index) as source:
+            return _read_source(path, source, verify)
+    contents = read_shards(path, shards)
+    return _checkpoint(path, SAFETENSORS_INDEX.name, contents, None, verify)
+
+
+def _read_source(path: str, source: Source, verify: bool) -> Checkpoint:
+    candidate = Candidate.of(source)
+    if verify and candidate.archive is not None:
+        candidate.archive.verify()
+    for container in CONTAINERS:
+        if container.recognises(candidate):
+            return _checkpoint(path, container.name, container.read(candidate), source, verify)
+    raise explain(candidate)
+
+
+def _checkpoint(
+    path: str, container: str, contents: Contents, source: Source | None, verify: bool
+) -> Checkpoint:
+    """`source` is None for a folder, whose files all are the contents' own."""
+    notes = [
+        f"{name} {stored.remark}" for name, stored in contents.tensors.items() if stored.remark
+    ]
+    if verify:
+        notes += [f"{file.name} has the sha256 {sha256(file)}" for file in contents.files]
+    return Checkpoint(
+        path,
+        container,
+        sum(file.size for file in contents.files) + (source.size if source else 0),
+        contents.tensors,
+        contents.values,
+        contents.would_import,
+        contents.skipped,
+        tuple(notes),
+        sha256(source) if verify and source else None,
+    )

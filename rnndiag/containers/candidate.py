@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rnndiag.containers.checkpoint import Skipped, StoredTensor, Value
+from rnndiag.containers.readable import Readable
 from rnndiag.containers.source import Source
 from rnndiag.containers.zip_archive import Archive, is_zip, open_archive
 
@@ -14,12 +15,12 @@ from rnndiag.containers.zip_archive import Archive, is_zip, open_archive
 class Candidate:
     """A file that may be a checkpoint."""
 
-    source: Source
+    source: Readable
     head: bytes
     archive: Archive | None
 
     @classmethod
-    def of(cls, source: Source) -> Candidate:
+    def of(cls, source: Readable) -> Candidate:
         """Raises RD003 for a zip without a directory, RD004 for one with a misleading one."""
         head = source.head()
         return cls(source, head, open_archive(source) if is_zip(head) else None)
@@ -33,6 +34,9 @@ class Contents:
     values: dict[str, Value]
     skipped: tuple[Skipped, ...] = ()
     would_import: tuple[str, ...] = ()
+
+    files: tuple[Source, ...] = ()
+    """Further files that were read: the shards of an index."""
 
 
 @dataclass(frozen=True)

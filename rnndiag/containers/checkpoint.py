@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,6 +27,21 @@ class StoredTensor:
 
     load: Callable[[], npt.NDArray[np.generic]] = field(repr=False, compare=False)
     """Reads a contiguous copy from the file; raises RnndiagError where the bytes are not there."""
+
+    stream: Callable[[], Iterator[npt.NDArray[np.generic]]] | None = field(
+        default=None, repr=False, compare=False
+    )
+    """Reads the same numbers piece by piece, where the file allows that."""
+
+    remark: str = ""
+    """What was done to the stored numbers beyond copying them."""
+
+    def blocks(self) -> Iterator[npt.NDArray[np.generic]]:
+        """The values in order, in contiguous blocks of whole entries of the first dimension.
+
+        Each of about a megabyte where the file allows that, else a single one.
+        """
+        return iter((self.load(),)) if self.stream is None else self.stream()
 
     @property
     def size(self) -> int:
@@ -59,9 +74,10 @@ class Checkpoint:
     """As the user gave it."""
 
     container: str
-    """"torch-zip", "torch-legacy", "safetensors"."""
+    """The name of the format, such as "torch-zip" or "safetensors"."""
 
     size_bytes: int
+    """With all the shards that an index names."""
 
     tensors: Mapping[str, StoredTensor]
     """In the order of the file."""
@@ -73,3 +89,9 @@ class Checkpoint:
     """Sorted "module.name" of everything a trusting load would have imported; nothing was."""
 
     skipped: tuple[Skipped, ...] = ()
+
+    notes: tuple[str, ...] = ()
+    """What was done to the stored numbers beyond copying them, tensor by tensor."""
+
+    sha256: str | None = None
+    """Of the file, in hexadecimal; None unless it was asked for."""

@@ -25,7 +25,7 @@ from rnndiag.containers.records import (
     StorageRecord,
     called,
 )
-from rnndiag.containers.torch_storages import Storages
+from rnndiag.containers.torch_storages import NestedRecord, Storages
 from rnndiag.containers.torch_tensors import tensor
 
 MAX_DEPTH = 200
@@ -69,6 +69,7 @@ class _Level:
 
     name: str
     record: object
+    storages: Storages
     children: Iterator[tuple[str, object]]
     is_repeated: bool
     plain: int = 0
@@ -98,7 +99,7 @@ class _Walk:
 
     def run(self, root: object) -> Flattened:
         """Depth first, in the order of the file."""
-        self.visit("", root)
+        self.visit("", root, self.storages)
         while self.levels:
             level = self.levels[-1]
             child = next(level.children, None)
@@ -108,7 +109,7 @@ class _Walk:
                 level.left_out += 1
                 self.spend(0)
             else:
-                self.visit(_joined(level.name, child[0]), child[1])
+                self.visit(_joined(level.name, child[0]), child[1], level.storages)
         return self.found
 
     def is_full(self, level: _Level) -> bool:
@@ -124,23 +125,25 @@ class _Walk:
         if self.nodes_left < 0 or self.repeated_left < 0 or self.characters_left < 0:
             raise refused("its contents unfold into more entries than any checkpoint has")
 
-    def visit(self, name: str, record: object) -> None:
+    def visit(self, name: str, record: object, storages: Storages) -> None:
         """Note a leaf, or go down into a container."""
         self.spend(len(name))
         if isinstance(record, PLAIN):
             self.note_plain(name, record)
         elif isinstance(record, CallRecord):
-            self.visit_call(name, record)
+            self.visit_call(name, record, storages)
+        elif isinstance(record, NestedRecord):
+            self.visit(name, record.root, record.storages)
         elif isinstance(record, GlobalRecord):
             self.note_plain(name, str(record))
         elif isinstance(record, StorageRecord):
             self.found.skipped.append(Skipped(name, "a bare storage, without a shape"))
         elif not isinstance(record, bytes):
-            self.enter(name, record)
+            self.enter(name, record, storages)
 
-    def visit_call(self, name: str, record: CallRecord) -> None:
+    def visit_call(self, name: str, record: CallRecord, storages: Storages) -> None:
         """A tensor, a number or text in disguise, or an object with contents."""
-        leaf = tensor(self.storages, name, record)
+        leaf = tensor(storages, name, record)
         function = called(record)
         if leaf is None and function in RECONSTRUCTED | FROM_BUFFER:
             leaf = array(name, record)
@@ -155,7 +158,7 @@ class _Walk:
         elif _is_plain_in_disguise(record):
             self.note_plain(name, record.arguments[0])
         else:
-            self.enter(name, record)
+            self.enter(name, record, storages)
 
     def note_scalar(self, name: str, record: CallRecord) -> None:
         """A numpy scalar."""
@@ -191,7 +194,7 @@ class _Walk:
             self.nodes_left -= 1
         self.found.tensors[free] = found
 
-    def enter(self, name: str, record: object) -> None:
+    def enter(self, name: str, record: object, storages: Storages) -> None:
         """Go down, unless the record contains itself."""
         if id(record) in self.on_path:
             self.found.skipped.append(Skipped(name, "it refers to what contains it"))
@@ -202,7 +205,7 @@ class _Walk:
         is_repeated = is_below or id(record) in self.reached
         self.on_path.add(id(record))
         self.reached.add(id(record))
-        self.levels.append(_Level(name, record, children(record), is_repeated))
+        self.levels.append(_Level(name, record, storages, children(record), is_repeated))
 
     def leave(self) -> None:
         """Come back up, saying what was left out below."""

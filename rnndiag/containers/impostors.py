@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from rnndiag.containers.candidate import Candidate
 from rnndiag.containers.failures import not_a_checkpoint, truncated, unsupported
-from rnndiag.containers.torch_zip import is_torchscript
 from rnndiag.containers.zip_archive import Archive
 from rnndiag.errors import RnndiagError
 
@@ -34,14 +33,6 @@ def _starts_text(*words: bytes) -> Callable[[bytes], bool]:
 
 def _is_tar(head: bytes) -> bool:
     return head[257:262] == b"ustar"
-
-
-def _is_torch_tar(head: bytes) -> bool:
-    return _is_tar(head) and (b"sys_info" in head or b"storages" in head)
-
-
-def _is_pickle(head: bytes) -> bool:
-    return len(head) > 2 and head[0] == 0x80 and head[1] <= 5
 
 
 def _is_text(head: bytes) -> bool:
@@ -97,9 +88,7 @@ IMPOSTORS = (
         lambda head: b"tensorflow" in head.lower() or b"_CHECKPOINTABLE_OBJECT_GRAPH" in head,
         _format("a TensorFlow checkpoint: not supported"),
     ),
-    Impostor(_is_torch_tar, _format("a torch 0.1 tar: not read yet")),
     Impostor(_is_tar, _not("a tar archive", "unpack it first")),
-    Impostor(_is_pickle, _format("a plain pickle: not read yet")),
     Impostor(lambda head: not head.strip(b"\0"), _not("a file of zeros", _DOWNLOAD)),
     Impostor(_is_text, _not("a text file")),
 )
@@ -120,13 +109,7 @@ def _explain_zip(archive: Archive) -> RnndiagError:
     names = list(archive.members)
     if not names:
         return _not("an empty zip archive")
-    if is_torchscript(archive):
-        return _format("a TorchScript archive: not read yet")
     if any(name.endswith("/archive_format") or name == "archive_format" for name in names):
         return _format("a .pt2 exported program: not supported")
-    if "data" in names and any(name.endswith(".pth") for name in names):
-        return _format("a stable-baselines3 zip: not read yet", "unpack it and name policy.pth")
-    if all(name.endswith(".npy") for name in names):
-        return _format("a numpy .npz archive: not read yet")
     shown = ", ".join(ascii(name)[1:-1] for name in names[:5]) + (", …" if names[5:] else "")
     return not_a_checkpoint(f"a plain zip archive holding {shown}", "unpack it first")

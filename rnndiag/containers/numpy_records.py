@@ -18,7 +18,7 @@ SCALARS = frozenset(f"{module}.scalar" for module in _MULTIARRAY)
 RECONSTRUCTED = frozenset(f"{module}._reconstruct" for module in _MULTIARRAY)
 FROM_BUFFER = frozenset(f"{module}._frombuffer" for module in _NUMERIC)
 
-_NAMES = {
+TORCH_NAMES = {
     "b1": "bool",
     "i1": "int8",
     "i2": "int16",
@@ -40,7 +40,7 @@ _NAMES = {
 def scalar(record: CallRecord) -> Value | Skipped:
     """The plain value of a numpy scalar (dtype, bytes)."""
     code = dtype_code(record.arguments[0]) if len(record.arguments) == 2 else ""
-    if code[1:] not in _NAMES or code[1] == "c":
+    if code[1:] not in TORCH_NAMES or code[1] == "c":
         return Skipped("", "a numpy scalar of another kind")
     raw = _exactly(record.arguments[1], np.dtype(code).itemsize)
     value = np.frombuffer(raw, code)[0].item()
@@ -54,14 +54,14 @@ def array(name: str, record: CallRecord) -> StoredTensor | Skipped:
         return Skipped(name, "a numpy array of an unknown layout")
     shape, dtype, is_fortran, data = parts
     code = dtype_code(dtype)
-    if code[1:] not in _NAMES:
+    if code[1:] not in TORCH_NAMES:
         return Skipped(name, "a numpy array that does not hold numbers")
     count = math.prod(shape)
     size_bytes = count * np.dtype(code).itemsize
     if _known_length(data) not in (None, size_bytes):
         raise damaged(f"corrupt array {name}: its shape and its bytes disagree")
     strides = contiguous_strides(shape[::-1])[::-1] if is_fortran else contiguous_strides(shape)
-    view = View(_NAMES[code[1:]], shape, strides, 0, count, code[0] == ">")
+    view = View(TORCH_NAMES[code[1:]], shape, strides, 0, count, code[0] == ">")
 
     def read(start: int, length: int) -> npt.NDArray[np.uint8]:
         raw = _exactly(data, size_bytes)

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from rnndiag.containers.failures import damaged, refused
 from rnndiag.containers.pickle_stream import PickleStream
-from rnndiag.containers.records import GlobalRecord
+from rnndiag.containers.records import CallRecord, GlobalRecord
 
 MAX_WORK = 32_000_000
 """Opcodes of one pickle, where one that makes a container counts CONTAINER_WORK. The largest real
@@ -29,8 +29,13 @@ MAX_NAME = 1000
 """Characters of a module or attribute name."""
 
 
-def _no_persistent_ids(identifier: object) -> object:
+def no_persistent_ids(identifier: object) -> object:
+    """Raise RD003: a plain pickle has none."""
     raise damaged("its pickle refers to data outside of itself")
+
+
+def _as_it_is(_: PickleMachine, call: CallRecord) -> object:
+    return call
 
 
 @dataclass
@@ -39,10 +44,13 @@ class PickleMachine:
 
     stream: PickleStream
     names: set[str]
-    persistent: Callable[[object], object] = _no_persistent_ids
+    persistent: Callable[[object], object] = no_persistent_ids
     """Turns a persistent id into a record."""
 
     work_left: int = MAX_WORK
+    called: Callable[[PickleMachine, CallRecord], object] = _as_it_is
+    """Turns a call that was asked for into the record that stands for its result."""
+
     stack: list[object] = field(default_factory=list)
     """Since the last mark."""
 

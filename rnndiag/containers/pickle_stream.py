@@ -71,6 +71,14 @@ class PickleStream:
             raise damaged(f"its pickle holds a line longer than {limit} bytes")
         return self.literal(stop - self._cursor + 1)[:-1]
 
+    def skip(self, count: int) -> None:
+        """Step over raw bytes between pickles."""
+        self.require(count)
+        if self._cursor + count <= len(self._buffer):
+            self._cursor += count
+        else:
+            self._buffer_start, self._buffer, self._cursor = self.position + count, b"", 0
+
     def require(self, count: int) -> None:
         """Raise unless `count` more bytes remain."""
         if count > self._end - self.position:

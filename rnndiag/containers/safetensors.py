@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from itertools import pairwise
 
@@ -12,7 +11,8 @@ import numpy.typing as npt
 from rnndiag.containers.candidate import Candidate, Container, Contents
 from rnndiag.containers.checkpoint import Skipped, StoredTensor, Value
 from rnndiag.containers.failures import damaged, refused, truncated
-from rnndiag.containers.source import Source
+from rnndiag.containers.json_text import json_object
+from rnndiag.containers.readable import Readable
 from rnndiag.containers.text import printable
 from rnndiag.containers.views import DTYPES, View, contiguous_strides, item_size, stored_tensor
 
@@ -53,7 +53,7 @@ def _read(candidate: Candidate) -> Contents:
         raise truncated(f"the file is truncated: its header claims {length} bytes")
     if length > _MAX_HEADER_BYTES:
         raise refused(f"its header has {length} bytes, above the format's limit")
-    header = _parsed(source.read_at(_LENGTH_BYTES, length))
+    header = json_object(source.read_at(_LENGTH_BYTES, length), "its header")
     values = _metadata(header.pop(_METADATA, {}))
     entries = {name: _entry(name, entry) for name, entry in header.items()}
     data_start = _LENGTH_BYTES + length
@@ -67,24 +67,6 @@ def _read(candidate: Candidate) -> Contents:
         else:
             tensors[name] = found
     return Contents(tensors, values, tuple(skipped))
-
-
-def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """A JSON object; raises RD004 where a name occurs twice and readers would differ."""
-    found = {printable(key): value for key, value in pairs}
-    if len(found) != len(pairs):
-        raise refused("its header names something twice")
-    return found
-
-
-def _parsed(raw: bytes) -> dict[str, object]:
-    try:
-        header = json.loads(raw.decode("utf-8"), object_pairs_hook=_without_repeats)
-    except (ValueError, RecursionError):
-        raise damaged("its header is no valid JSON") from None
-    if not isinstance(header, dict):
-        raise damaged("its header is no JSON object")
-    return header
 
 
 def _metadata(metadata: object) -> dict[str, Value]:
@@ -135,7 +117,7 @@ def _check_layout(places: list[tuple[int, int]], length: int) -> None:
         raise damaged("it has bytes that belong to no tensor")
 
 
-def _tensor(source: Source, data_start: int, name: str, entry: Entry) -> StoredTensor | Skipped:
+def _tensor(source: Readable, data_start: int, name: str, entry: Entry) -> StoredTensor | Skipped:
     dtype, shape, (first, last) = entry
     count = math.prod(shape)
     view = View(dtype, shape, contiguous_strides(shape), 0, count)

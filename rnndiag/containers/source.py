@@ -13,9 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnndiag.containers.failures import cannot_open, damaged, out_of_memory, truncated
-
-HEAD_BYTES = 4096
-"""Enough to know every format by: a tar names itself at byte 257, a web page within a kilobyte."""
+from rnndiag.containers.readable import Readable
 
 _KINDS = (
     (stat.S_ISDIR, "it is a directory", "name a file in it"),
@@ -27,12 +25,13 @@ _KINDS = (
 
 
 @dataclass
-class Source:
+class Source(Readable):
     """A file's identity, and reads from it. Reopens on demand, so that none stays open."""
 
     path: str
     status: os.stat_result
     _handle: FileIO | None = field(default=None, repr=False)
+    keeps_open: bool = False
 
     @classmethod
     def open(cls, path: str) -> Self:
@@ -48,6 +47,19 @@ class Source:
             raise truncated("the file is empty")
         return cls(path, status)
 
+    @classmethod
+    def of_handle(cls, path: str, handle: FileIO) -> Self:
+        """A file that is open already and stays so; `path` only names it."""
+        status = os.fstat(handle.fileno())
+        if status.st_size == 0:
+            raise truncated("the file is empty")
+        return cls(path, status, handle, keeps_open=True)
+
+    @property
+    def name(self) -> str:
+        """Without its folder."""
+        return os.path.basename(self.path)  # noqa: PTH119
+
     @property
     def size(self) -> int:
         """Bytes in the file when it was first looked at."""
@@ -55,7 +67,8 @@ class Source:
 
     def __enter__(self) -> Self:
         """Keep one handle open for the reads in the block."""
-        self._handle = self._opened()
+        if not self.keeps_open:
+            self._handle = self._opened()
         return self
 
     def __exit__(
@@ -65,16 +78,12 @@ class Source:
         traceback: TracebackType | None,
     ) -> None:
         """Close the handle; later reads open their own."""
-        if self._handle is not None:
+        if self._handle is not None and not self.keeps_open:
             self._handle.close()
             self._handle = None
 
-    def read_at(self, start: int, count: int) -> bytes:
-        """Exactly `count` bytes from `start`; raises RD003 when they are not all there."""
-        return self.array_at(start, count).tobytes()
-
     def array_at(self, start: int, count: int) -> npt.NDArray[np.uint8]:
-        """The same as a fresh array of shape (count,)."""
+        """Exactly `count` bytes from `start`; raises RD003 when they are not all there."""
         if start < 0 or count < 0 or start + count > self.size:
             raise truncated()
         try:
@@ -87,10 +96,6 @@ class Source:
         with self._opened() as handle:
             _fill(handle, start, values, self.size)
         return values
-
-    def head(self) -> bytes:
-        """The first bytes, at most HEAD_BYTES."""
-        return self.read_at(0, min(HEAD_BYTES, self.size))
 
     def _opened(self) -> FileIO:
         try:

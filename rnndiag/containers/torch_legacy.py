@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rnndiag.containers.candidate import Candidate, Container, Contents
+from rnndiag.containers.candidate import Candidate
 from rnndiag.containers.failures import damaged, truncated, unsupported
 from rnndiag.containers.pickle_machine import PickleMachine
 from rnndiag.containers.pickle_opcodes import run
 from rnndiag.containers.pickle_stream import PickleStream
+from rnndiag.containers.readable import Readable
 from rnndiag.containers.records import StorageRecord
-from rnndiag.containers.source import Source
-from rnndiag.containers.torch_pickles import TorchPickle
-from rnndiag.containers.torch_storages import storage_bytes
+from rnndiag.containers.torch_pickles import PickleFormat, TorchPickle
+from rnndiag.containers.torch_storages import NestedRecord, storage_bytes
 
 MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
@@ -31,7 +31,7 @@ _SIZE_BYTES = 8
 class _Sections:
     """Where the bytes of each storage start."""
 
-    source: Source
+    source: Readable
     starts: dict[str, int]
     big_endian: bool = False
     """Never: torch has always swapped to little-endian when it wrote this container."""
@@ -40,21 +40,24 @@ class _Sections:
         """Bytes of a storage."""
         return self.source.array_at(self.starts[key] + start, count)
 
+    def in_place(self, key: str) -> bool:
+        """Always: nothing is packed."""
+        return key in self.starts
+
 
 def _recognises(candidate: Candidate) -> bool:
     head = candidate.head[:_MAGIC_WITHIN]
     return _MAGIC_BYTES in head or head.startswith(_MAGIC_TEXT)
 
 
-def _read(candidate: Candidate) -> Contents:
+def _open(candidate: Candidate, pickle: TorchPickle) -> NestedRecord:
     source = candidate.source
     stream = PickleStream(source.read_at, 0, source.size)
     _check_version(stream)
-    pickle = TorchPickle()
     root = pickle.run(stream)
     keys = _plain_pickle(stream)
     starts = _storage_starts(source, stream.position, _checked_keys(keys, pickle), pickle.storages)
-    return pickle.contents(root, _Sections(source, starts))
+    return NestedRecord(root, _Sections(source, starts))
 
 
 def _plain_pickle(stream: PickleStream) -> object:
@@ -84,7 +87,7 @@ def _checked_keys(keys: object, pickle: TorchPickle) -> list[str]:
 
 
 def _storage_starts(
-    source: Source, position: int, keys: list[str], storages: dict[str, StorageRecord]
+    source: Readable, position: int, keys: list[str], storages: dict[str, StorageRecord]
 ) -> dict[str, int]:
     """Step over every storage, comparing its size with the one its tensors declare."""
     starts = {}
@@ -103,4 +106,5 @@ def _storage_starts(
     return starts
 
 
-TORCH_LEGACY = Container("torch-legacy", _recognises, _read)
+LEGACY = PickleFormat(_recognises, _open)
+TORCH_LEGACY = LEGACY.container("torch-legacy")

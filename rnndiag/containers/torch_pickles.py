@@ -1,32 +1,50 @@
-"""What the two torch containers share: a pickle whose persistent ids are storages."""
+"""What all of torch's containers share: a pickle whose persistent ids are storages."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from rnndiag.containers.candidate import Contents
+from rnndiag.containers.candidate import Candidate, Container, Contents
 from rnndiag.containers.failures import damaged
 from rnndiag.containers.flatten import flatten
-from rnndiag.containers.pickle_machine import PickleMachine
+from rnndiag.containers.pickle_machine import MAX_WORK, PickleMachine
 from rnndiag.containers.pickle_opcodes import run
 from rnndiag.containers.pickle_stream import PickleStream
-from rnndiag.containers.records import GlobalRecord, StorageRecord
+from rnndiag.containers.records import CallRecord, GlobalRecord, StorageRecord
 from rnndiag.containers.text import printable
-from rnndiag.containers.torch_storages import Storages, storage_reference
+from rnndiag.containers.torch_storages import NestedRecord, Storages, storage_reference
 
 
 @dataclass
 class TorchPickle:
-    """One object pickle: the storages and the names it refers to."""
+    """One object pickle, with the torch files inside it: what it refers to, and its budget."""
 
     storages: dict[str, StorageRecord] = field(default_factory=dict)
     """The first reference to each key."""
 
     names: set[str] = field(default_factory=set)
+    """Of everything that a trusting load would import."""
+
+    work_left: int = MAX_WORK
+    """For this pickle and all those nested in it."""
+
+    depth: int = 0
+    """Torch files around this one."""
+
+    nested: dict[int, tuple[bytes, object]] = field(default_factory=dict)
+    """By the identity of the bytes, so that none is read twice."""
 
     def run(self, stream: PickleStream) -> object:
         """The root record; raises RD003 to RD005."""
-        return run(PickleMachine(stream, self.names, self._persistent))
+        return self.run_with(stream, self._persistent)
+
+    def run_with(self, stream: PickleStream, persistent: Callable[[object], object]) -> object:
+        """The same with another meaning of persistent ids."""
+        machine = PickleMachine(stream, self.names, persistent, self.work_left, self._called)
+        root = run(machine)
+        self.work_left = machine.work_left
+        return root
 
     def contents(self, root: object, storages: Storages) -> Contents:
         """Everything below the root, by dotted name."""
@@ -34,11 +52,24 @@ class TorchPickle:
         would_import = tuple(sorted(printable(name) for name in self.names))
         return Contents(found.tensors, found.values, tuple(found.skipped), would_import)
 
+    def _called(self, machine: PickleMachine, call: CallRecord) -> object:
+        """A call that loads bytes as a torch file stands for what that file holds."""
+        from rnndiag.containers.nested import nested_bytes, open_nested
+
+        raw = nested_bytes(call)
+        if raw is None:
+            return call
+        if id(raw) not in self.nested:
+            inner = TorchPickle(names=self.names, work_left=machine.work_left, depth=self.depth + 1)
+            self.nested[id(raw)] = raw, open_nested(raw, inner) or call
+            machine.work_left = inner.work_left
+        return self.nested[id(raw)][1]
+
     def _persistent(self, identifier: object) -> object:
         storage = storage_reference(identifier)
         if storage is not None:
             return self._known(storage)
-        module = _module_class(identifier)
+        module = module_class(identifier)
         if module is None:
             raise damaged("its pickle refers to something that is neither a storage nor a module")
         return module
@@ -50,7 +81,25 @@ class TorchPickle:
         return storage
 
 
-def _module_class(identifier: object) -> GlobalRecord | None:
+@dataclass(frozen=True)
+class PickleFormat:
+    """A way to lay out one object pickle and its storages."""
+
+    recognises: Callable[[Candidate], bool]
+    open: Callable[[Candidate, TorchPickle], NestedRecord]
+
+    def container(self, name: str) -> Container:
+        """The same as a file format of its own."""
+        return Container(name, self.recognises, self.read)
+
+    def read(self, candidate: Candidate) -> Contents:
+        """Everything in the file; raises RD003 to RD005."""
+        pickle = TorchPickle()
+        opened = self.open(candidate, pickle)
+        return pickle.contents(opened.root, opened.storages)
+
+
+def module_class(identifier: object) -> GlobalRecord | None:
     """The class of ("module", class, its source file, its source code), from legacy files."""
     if not isinstance(identifier, tuple) or len(identifier) != 4 or identifier[0] != "module":
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -47,6 +48,31 @@ class Storages(Protocol):
 
     def read(self, key: str, start: int, count: int) -> npt.NDArray[np.uint8]:
         """Bytes [start, start + count) of a storage; raises RnndiagError."""
+
+    def in_place(self, key: str) -> bool:
+        """True where a part of a storage can be read without reading what stands before it."""
+
+
+class NoStorages:
+    """Of a file that keeps none beside its pickle."""
+
+    big_endian = False
+
+    def read(self, key: str, start: int, count: int) -> npt.NDArray[np.uint8]:
+        """There is nothing to read."""
+        raise damaged(f"storage {key} is missing")
+
+    def in_place(self, key: str) -> bool:
+        """Never asked: there is no storage."""
+        return False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NestedRecord:
+    """What a torch file inside a pickle holds, and where its storages lie."""
+
+    root: object
+    storages: Storages
 
 
 def storage_bytes(record: StorageRecord) -> int | None:

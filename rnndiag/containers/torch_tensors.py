@@ -11,7 +11,7 @@ from rnndiag.containers.checkpoint import Skipped, StoredTensor
 from rnndiag.containers.failures import damaged, refused
 from rnndiag.containers.numpy_records import array
 from rnndiag.containers.records import CallRecord, GlobalRecord, StorageRecord, called
-from rnndiag.containers.torch_storages import Storages, storage_bytes
+from rnndiag.containers.torch_storages import NestedRecord, Storages, storage_bytes
 from rnndiag.containers.views import DTYPES, MAX_DIMENSIONS, View, item_size, stored_tensor
 
 Tensor = StoredTensor | Skipped
@@ -73,7 +73,7 @@ def _unwrapped(record: CallRecord) -> CallRecord | None:
             return None
         function = called(inner)
         if function in _WRAPPERS:
-            inner = inner.arguments[0] if inner.arguments else None
+            inner = _wrapped(inner)
         elif function == _TYPED and len(inner.arguments) == 4:
             arguments = inner.arguments[2]
             inner = CallRecord(
@@ -82,6 +82,14 @@ def _unwrapped(record: CallRecord) -> CallRecord | None:
         else:
             return inner
     raise refused("a tensor is wrapped in itself over and over")
+
+
+def _wrapped(record: CallRecord) -> object:
+    """The first argument; torch 0.1 made an empty Parameter with the state (data, gradient, …)."""
+    if record.arguments:
+        return record.arguments[0]
+    state = record.states[-1] if record.states else None
+    return state[0] if isinstance(state, tuple) and state else None
 
 
 def _rebuilt(storages: Storages, name: str, record: CallRecord) -> Tensor:
@@ -129,6 +137,10 @@ def _view(
     dtype: str | None,
 ) -> Tensor:
     """The tensor at `place` (offset, shape, strides) of a storage; dtype None is the storage's."""
+    home: tuple[object, ...] = ()
+    if isinstance(storage, NestedRecord):
+        storages, storage = storage.storages, storage.root
+        home = (id(storages),)
     if not isinstance(storage, StorageRecord):
         raise damaged(f"corrupt tensor {name}: it has no storage")
     if storage.device == "meta":
@@ -149,7 +161,8 @@ def _view(
     def read(start: int, count: int) -> npt.NDArray[np.uint8]:
         return storages.read(storage.key, start, count)
 
-    return stored_tensor(name, view, ("storage", storage.key), read)
+    in_place = storages.in_place(storage.key)
+    return stored_tensor(name, view, ("storage", *home, storage.key), read, in_place)
 
 
 def _reach(storage: StorageRecord, dtype: str) -> int:

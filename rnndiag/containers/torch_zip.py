@@ -7,22 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rnndiag.containers.candidate import Candidate, Container, Contents
+from rnndiag.containers.candidate import Candidate
 from rnndiag.containers.failures import damaged, refused
 from rnndiag.containers.pickle_stream import PickleStream
 from rnndiag.containers.records import StorageRecord
-from rnndiag.containers.torch_pickles import TorchPickle
-from rnndiag.containers.torch_storages import storage_bytes
+from rnndiag.containers.torch_pickles import PickleFormat, TorchPickle
+from rnndiag.containers.torch_storages import NestedRecord, storage_bytes
 from rnndiag.containers.zip_archive import Archive
-
-_PICKLE = "data.pkl"
-_MAX_PACKED_PICKLE_BYTES = 1 << 28
-"""A deflated pickle is unpacked into memory; real ones are a few megabytes."""
 
 
 @dataclass(frozen=True)
 class _Records:
-    """The storages of one archive: `<folder>/data/<key>`."""
+    """The storages of one archive: `<folder>/<key>`."""
 
     archive: Archive
     folder: str
@@ -30,11 +26,16 @@ class _Records:
 
     def read(self, key: str, start: int, count: int) -> npt.NDArray[np.uint8]:
         """Bytes of a storage."""
-        return self.archive.read(f"{self.folder}/data/{key}", start, count)
+        return self.archive.read(f"{self.folder}/{key}", start, count)
+
+    def in_place(self, key: str) -> bool:
+        """False for a packed record."""
+        name = f"{self.folder}/{key}"
+        return name in self.archive.members and self.archive.is_stored(name)
 
     def check(self, storage: StorageRecord) -> None:
         """Raise RD003 unless the record is there and long enough."""
-        name = f"{self.folder}/data/{storage.key}"
+        name = f"{self.folder}/{storage.key}"
         wanted = storage_bytes(storage)
         if storage.device == "meta" or wanted is None:
             return
@@ -50,7 +51,7 @@ class _Records:
 def pickle_folders(archive: Archive) -> list[str]:
     """The top-level folders that hold a data.pkl; torch writes exactly one."""
     parts = [name.split("/") for name in archive.members]
-    return [path[0] for path in parts if len(path) == 2 and path[1] == _PICKLE]
+    return [path[0] for path in parts if len(path) == 2 and path[1] == "data.pkl"]
 
 
 def is_torchscript(archive: Archive) -> bool:
@@ -58,24 +59,39 @@ def is_torchscript(archive: Archive) -> bool:
     return any(f"{folder}/constants.pkl" in archive.members for folder in pickle_folders(archive))
 
 
+def only_archive(candidate: Candidate) -> Archive:
+    """The zip's directory; raises RD003 where it is none."""
+    if candidate.archive is None:
+        raise damaged("its zip directory is missing")
+    return candidate.archive
+
+
+def only_folder(archive: Archive) -> str:
+    """The folder that holds the pickle; raises RD004 where there are several."""
+    folders = pickle_folders(archive)
+    if len(folders) != 1:
+        raise refused("the zip holds several checkpoints, and torch would pick one of them")
+    return folders[0]
+
+
+def open_pickle(archive: Archive, folder: str, kind: str, pickle: TorchPickle) -> NestedRecord:
+    """`<folder>/<kind>.pkl`, whose storages are the records `<folder>/<kind>/…`."""
+    records = _Records(archive, f"{folder}/{kind}", _is_big_endian(archive, folder))
+    part = archive.part(f"{folder}/{kind}.pkl")
+    root = pickle.run(PickleStream(part.read_at, 0, part.size))
+    for storage in pickle.storages.values():
+        records.check(storage)
+    return NestedRecord(root, records)
+
+
 def _recognises(candidate: Candidate) -> bool:
     archive = candidate.archive
     return archive is not None and bool(pickle_folders(archive)) and not is_torchscript(archive)
 
 
-def _read(candidate: Candidate) -> Contents:
-    archive = candidate.archive
-    if archive is None:
-        raise damaged("its zip directory is missing")
-    folders = pickle_folders(archive)
-    if len(folders) != 1:
-        raise refused("the zip holds several checkpoints, and torch would pick one of them")
-    records = _Records(archive, folders[0], _is_big_endian(archive, folders[0]))
-    pickle = TorchPickle()
-    root = pickle.run(_pickle_stream(archive, f"{folders[0]}/{_PICKLE}"))
-    for storage in pickle.storages.values():
-        records.check(storage)
-    return pickle.contents(root, records)
+def _open(candidate: Candidate, pickle: TorchPickle) -> NestedRecord:
+    archive = only_archive(candidate)
+    return open_pickle(archive, only_folder(archive), "data", pickle)
 
 
 def _is_big_endian(archive: Archive, folder: str) -> bool:
@@ -85,17 +101,5 @@ def _is_big_endian(archive: Archive, folder: str) -> bool:
     return archive.read(name, 0, min(8, archive.size(name))).tobytes() == b"big"
 
 
-def _pickle_stream(archive: Archive, name: str) -> PickleStream:
-    """In place where the pickle is stored as it is, else unpacked once."""
-    size = archive.size(name)
-    if archive.is_stored(name):
-        return PickleStream(
-            lambda start, count: archive.read(name, start, count).tobytes(), 0, size
-        )
-    if size > _MAX_PACKED_PICKLE_BYTES:
-        raise refused(f"its pickle unpacks into {size} bytes")
-    unpacked = archive.read(name, 0, size).tobytes()
-    return PickleStream(lambda start, count: unpacked[start : start + count], 0, size)
-
-
-TORCH_ZIP = Container("torch-zip", _recognises, _read)
+ZIP = PickleFormat(_recognises, _open)
+TORCH_ZIP = ZIP.container("torch-zip")

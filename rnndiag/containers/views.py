@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,9 @@ MAX_DIMENSIONS = 32
 
 MAX_REPEATED_ELEMENTS = 1 << 22
 """Of a view that has more elements than its storage: an expanded mask, never a weight."""
+
+BLOCK_BYTES = 1 << 18
+"""Read at once when a tensor is only looked at: it stays in the processor's cache."""
 
 _MAX_EXTENT = 1 << 48
 """Any size, stride or offset beyond this is corrupt: no file is that large."""
@@ -77,9 +80,9 @@ def item_size(dtype: str) -> int:
 
 
 def stored_tensor(
-    name: str, view: View, identity: tuple[object, ...], read: ReadBytes
+    name: str, view: View, identity: tuple[object, ...], read: ReadBytes, in_place: bool = True
 ) -> StoredTensor | Skipped:
-    """Check the view and promise its values.
+    """Check the view and promise its values; `in_place` if reading a part does not read the rest.
 
     Raises RD003 where the view leaves its storage and RD004 where it would repeat a few elements
     into a huge array; a dtype that numpy does not have is skipped.
@@ -88,7 +91,14 @@ def stored_tensor(
         return Skipped(name, f"its dtype {view.dtype} is not read")
     check_view(name, view)
     full_identity = (*identity, view.dtype, view.offset, view.shape, view.strides)
-    return StoredTensor(view.dtype, view.shape, full_identity, lambda: _load(view, read))
+    is_dense = bool(view.shape) and view.strides == contiguous_strides(view.shape)
+    return StoredTensor(
+        view.dtype,
+        view.shape,
+        full_identity,
+        lambda: _load(view, read),
+        (lambda: _blocks(view, read)) if in_place and is_dense and view.span else None,
+    )
 
 
 def check_view(name: str, view: View) -> None:
@@ -115,6 +125,14 @@ def _load(view: View, read: ReadBytes) -> npt.NDArray[np.generic]:
         return _converted(_gathered(raw, view), view.dtype)
     except MemoryError:
         raise out_of_memory(math.prod(view.shape) * code.itemsize) from None
+
+
+def _blocks(view: View, read: ReadBytes) -> Iterator[npt.NDArray[np.generic]]:
+    """A dense view along its first dimension, about BLOCK_BYTES at a time."""
+    count = max(1, BLOCK_BYTES // (view.strides[0] * item_size(view.dtype)))
+    for start in range(0, view.shape[0], count):
+        shape = (min(count, view.shape[0] - start), *view.shape[1:])
+        yield _load(replace(view, shape=shape, offset=view.offset + start * view.strides[0]), read)
 
 
 def _gathered(raw: npt.NDArray[np.generic], view: View) -> npt.NDArray[np.generic]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import zipfile
 import zlib
@@ -13,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rnndiag.containers.failures import damaged, out_of_memory, refused, truncated, unsupported
-from rnndiag.containers.source import Source
+from rnndiag.containers.readable import Memory, Part, Readable
+from rnndiag.containers.window import Window
 
 _LOCAL_MAGIC = b"PK\x03\x04"
 _EMPTY_MAGIC = b"PK\x05\x06"
@@ -21,8 +21,8 @@ _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _CHUNK_BYTES = 1 << 16
 _ENCRYPTED = 0x1
 
-_MAX_DIRECTORY_BYTES = 1 << 25
-"""About 300,000 members; torch writes one for each storage."""
+MAX_UNPACKED_PART_BYTES = 1 << 28
+"""Of one packed member that is held in memory; real pickles are a few megabytes."""
 
 _FREE_UNPACKED_BYTES = 1 << 28
 _MAX_RATIO = 20
@@ -35,49 +35,11 @@ def is_zip(head: bytes) -> bool:
     return head.startswith((_LOCAL_MAGIC, _EMPTY_MAGIC))
 
 
-class _Window(io.RawIOBase):
-    """A read-only file over a Source, for zipfile to find the directory in."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._position = 0
-
-    def seekable(self) -> bool:
-        """True: the directory stands at the end."""
-        return True
-
-    def readable(self) -> bool:
-        """True."""
-        return True
-
-    def tell(self) -> int:
-        """Of the next byte."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Like a file's; raises OSError before the start."""
-        base = (0, self._position, self._source.size)[whence]
-        if base + offset < 0:
-            raise OSError("before the start of the file")
-        self._position = base + offset
-        return self._position
-
-    def read(self, count: int = -1) -> bytes:
-        """At most `count` bytes; raises RD004 for a directory beyond the cap."""
-        rest = max(0, self._source.size - self._position)
-        count = rest if count < 0 else min(count, rest)
-        if count > _MAX_DIRECTORY_BYTES:
-            raise refused("its zip directory has more members than any checkpoint")
-        data = self._source.read_at(self._position, count) if count else b""
-        self._position += count
-        return data
-
-
 @dataclass(frozen=True)
 class Archive:
     """The members of a zip file, by name, in the order of its directory."""
 
-    source: Source
+    source: Readable
     members: dict[str, zipfile.ZipInfo]
 
     def size(self, name: str) -> int:
@@ -93,13 +55,37 @@ class Archive:
         info = self.members[name]
         if start < 0 or count < 0 or start + count > info.file_size:
             raise damaged(f"its record {name} is shorter than declared")
-        data_start = self._data_start(name, info)
+        data_start = self._data_start(name)
         if self.is_stored(name):
             return self.source.array_at(data_start + start, count)
         return self._unpacked(name, data_start, start, count)
 
-    def _data_start(self, name: str, info: zipfile.ZipInfo) -> int:
+    def verify(self) -> None:
+        """Raise RD003 naming the first member whose bytes do not have their checksum."""
+        for name, info in self.members.items():
+            data_start = self._data_start(name)
+            blocks = self._stored if self.is_stored(name) else self._inflated
+            checksum = 0
+            for block in blocks(name, data_start):
+                checksum = zlib.crc32(block, checksum)
+            if checksum != info.CRC:
+                raise damaged(f"its record {name} does not have its checksum (CRC-32)")
+
+    def part(self, name: str) -> Readable:
+        """A member as a file of its own; a packed one is unpacked into memory.
+
+        Raises RD004 where that takes more than MAX_UNPACKED_PART_BYTES.
+        """
+        size = self.size(name)
+        if self.is_stored(name):
+            return Part(self.source, self._data_start(name), size)
+        if size > MAX_UNPACKED_PART_BYTES:
+            raise refused(f"its record {name} unpacks into {size} bytes")
+        return Memory(self.read(name, 0, size).tobytes())
+
+    def _data_start(self, name: str) -> int:
         """Behind the member's own header, whose lengths differ from the directory's."""
+        info = self.members[name]
         raw = self.source.read_at(info.header_offset, _LOCAL_HEADER.size)
         fields = _LOCAL_HEADER.unpack(raw)
         if fields[0] != _LOCAL_MAGIC:
@@ -127,6 +113,12 @@ class Archive:
             raise damaged(f"its record {name} is shorter than declared")
         return values
 
+    def _stored(self, name: str, data_start: int) -> Iterator[bytes]:
+        """Blocks of at most _CHUNK_BYTES."""
+        size = self.size(name)
+        for start in range(0, size, _CHUNK_BYTES):
+            yield self.source.read_at(data_start + start, min(_CHUNK_BYTES, size - start))
+
     def _inflated(self, name: str, data_start: int) -> Iterator[bytes]:
         """Blocks of at most _CHUNK_BYTES, so that a bomb fills no memory."""
         engine = zlib.decompressobj(-zlib.MAX_WBITS)
@@ -144,7 +136,7 @@ class Archive:
             yield block
 
 
-def open_archive(source: Source) -> Archive:
+def open_archive(source: Readable) -> Archive:
     """Read and check the directory.
 
     Raises RD003 where it is missing or broken, RD004 for names that occur twice or a zip bomb, and
@@ -156,16 +148,18 @@ def open_archive(source: Source) -> Archive:
         raise refused("two members of the zip have the same name")
     for info in infos:
         _check_member(info)
+    if sum(info.compress_size for info in infos) > source.size:
+        raise refused("members of its zip overlap")
     unpacked = sum(i.file_size for i in infos if i.compress_type != zipfile.ZIP_STORED)
     if unpacked > max(_FREE_UNPACKED_BYTES, _MAX_RATIO * source.size):
         raise refused(f"it would unpack {source.size} bytes into {unpacked}: a zip bomb")
     return Archive(source, members)
 
 
-def _directory(source: Source) -> list[zipfile.ZipInfo]:
+def _directory(source: Readable) -> list[zipfile.ZipInfo]:
     try:
         # The window holds no resource, and infolist() is all that is asked of the archive.
-        with zipfile.ZipFile(_Window(source)) as archive:
+        with zipfile.ZipFile(Window(source)) as archive:
             return archive.infolist()
     except zipfile.BadZipFile:
         raise truncated("the file is truncated: its zip directory is missing or broken") from None

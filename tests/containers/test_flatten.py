@@ -17,6 +17,9 @@ class Storages:
     def read(self, key: str, start: int, count: int) -> npt.NDArray[np.uint8]:
         return np.full(count, int(key), np.uint8)
 
+    def in_place(self, key: str) -> bool:
+        return True
+
 
 def flat(root: object, **limits: int) -> Flattened:
     return flatten(root, Storages(), **limits)

@@ -6,13 +6,11 @@ import bz2
 import gzip
 import io
 import lzma
-import pickle
 import random
 import tarfile
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -39,12 +37,6 @@ def zip_of(*names: str) -> bytes:
     return buffer.getvalue()
 
 
-def npz() -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, w=np.ones(3))
-    return buffer.getvalue()
-
-
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"
 JSON = b'{"error": "Repository not found"}'
 
@@ -56,20 +48,16 @@ CASES = [
     (JSON, WRONG, "JSON", "download"),
     (b'{\n  "error": 1}', WRONG, "JSON", "download"),
     (LFS, WRONG, "git-lfs pointer", "git lfs pull"),
-    (gzip.compress(b"x"), WRONG, "gzip", "decompress"),
-    (gzip.compress(tar_of("a")), WRONG, "gzip", "decompress"),
+    (gzip.compress(b"x", mtime=0), WRONG, "gzip", "decompress"),
+    (gzip.compress(tar_of("a"), mtime=0), WRONG, "gzip", "decompress"),
     (bz2.compress(b"x"), WRONG, "bzip2", "decompress"),
     (lzma.compress(b"x"), WRONG, "xz", "decompress"),
     (tar_of("README"), WRONG, "tar archive", "unpack"),
-    (tar_of("sys_info", "pickle", "storages"), OTHER, "torch 0.1 tar: not read yet", "save"),
     (b"\x08\x07\x12\x07pytorch\x1a\x032.1", OTHER, "ONNX", "save"),
     (b"\x89HDF\r\n\x1a\n" + bytes(50), OTHER, "HDF5", "save"),
     (b"GGUF\x03\x00\x00\x00", OTHER, "GGUF", "save"),
     (b"\x00\x00\x09_CHECKPOINTABLE_OBJECT_GRAPH", OTHER, "TensorFlow", "save"),
     (b"\x93NUMPY\x01\x00", OTHER, "numpy array", "save"),
-    (pickle.dumps({"w": 1}), OTHER, "plain pickle: not read yet", "save"),
-    (npz(), OTHER, ".npz archive: not read yet", "save"),
-    (zip_of("data", "policy.pth"), OTHER, "stable-baselines3 zip: not read yet", "policy.pth"),
     (zip_of("m/archive_format", "m/data"), OTHER, ".pt2", "save"),
     (zip_of("a.txt", "b\x1b.txt"), WRONG, "holding a.txt, b\\x1b.txt", "unpack"),
     (zip_of(), WRONG, "empty zip", "name a file"),
@@ -91,14 +79,6 @@ def test_impostor(tmp_path: Path, data: bytes, code: InputCode, what: str, remed
     assert caught.value.code is code
     assert what in caught.value.what
     assert remedy in caught.value.remedy
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_torchscript_is_named(tmp_path: Path) -> None:
-    path = str(tmp_path / "script.pt")
-    torch.jit.script(torch.nn.Linear(2, 2)).save(path)
-    with pytest.raises(RnndiagError, match="RD005 a TorchScript archive: not read yet"):
-        read(path)
 
 
 def test_the_extension_is_never_looked_at(tmp_path: Path) -> None:
@@ -124,6 +104,6 @@ def test_every_container_file_is_registered() -> None:
         line.split(" = ")[0]
         for file in folder.glob("*.py")
         for line in file.read_text("utf-8").splitlines()
-        if " = Container(" in line
+        if " = Container(" in line or '.container("' in line
     }
     assert len(declared) == len(CONTAINERS) == len({container.name for container in CONTAINERS})

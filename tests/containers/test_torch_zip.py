@@ -95,7 +95,7 @@ def test_zip_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "zip bomb" in error.what
     monkeypatch.setattr("rnndiag.containers.zip_archive._FREE_UNPACKED_BYTES", 10_000_000)
     assert read(bomb).tensors["weight"].load().sum() == 0
-    monkeypatch.setattr("rnndiag.containers.torch_zip._MAX_PACKED_PICKLE_BYTES", 10)
+    monkeypatch.setattr("rnndiag.containers.zip_archive.MAX_UNPACKED_PART_BYTES", 10)
     assert failure(bomb).code is InputCode.REFUSED
 
 

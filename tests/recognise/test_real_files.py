@@ -12,7 +12,6 @@ from rnndiag.errors import RnndiagError
 from rnndiag.recognise import explain_absence, recognise
 
 FOLDER = Path(__file__).parents[3] / "shared" / "checkpoints"
-CONTAINERS = {"torch zip", "legacy torch"}
 
 
 def manifest():
@@ -21,7 +20,7 @@ def manifest():
     return json.loads((FOLDER / "MANIFEST.json").read_text())
 
 
-ENTRIES = [entry for entry in manifest() if entry["container"] in CONTAINERS]
+ENTRIES = manifest()
 MISSING = pytest.param(
     None, marks=pytest.mark.skip("../shared/checkpoints with real files is not here")
 )

@@ -1,0 +1,39 @@
+"""A folder in place of a file: the one checkpoint in it, or why there is none."""
+
+from __future__ import annotations
+
+import os
+
+from rnndiag.containers.failures import cannot_open, unsupported
+
+_INDEX = ".safetensors.index.json"
+_SHARD = ".safetensors"
+
+
+def is_folder(path: str) -> bool:
+    """True for a directory; false for whatever else, or nothing, stands there."""
+    return os.path.isdir(path)  # noqa: PTH112 (a hostile path need not survive Path())
+
+
+def in_folder(folder: str) -> tuple[str | None, list[str]]:
+    """The path of its only index, and the names of its safetensors files.
+
+    Raises RD001 where the folder has neither, or several indices, and RD005 for formats that are
+    folders and are not read.
+    """
+    try:
+        names = sorted(os.listdir(folder))  # noqa: PTH208
+    except OSError:
+        raise cannot_open("the directory cannot be listed", "check its permissions") from None
+    if ".metadata" in names and any(name.endswith(".distcp") for name in names):
+        raise unsupported(
+            "a distributed checkpoint (DCP) folder: not supported",
+            "convert it: python -m torch.distributed.checkpoint.format_utils dcp_to_torch",
+        )
+    indices = [name for name in names if name.endswith(_INDEX)]
+    if len(indices) > 1:
+        raise cannot_open("it is a directory with several indices", "name one of them")
+    shards = [name for name in names if name.endswith(_SHARD)]
+    if not indices and not shards:
+        raise cannot_open("it is a directory", "name a file in it")
+    return (os.path.join(folder, indices[0]) if indices else None), shards  # noqa: PTH118

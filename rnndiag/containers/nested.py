@@ -1,0 +1,51 @@
+"""Torch files inside other files: in the bytes of a pickle, or as members of an archive."""
+
+from __future__ import annotations
+
+from rnndiag.containers.candidate import Candidate
+from rnndiag.containers.failures import refused
+from rnndiag.containers.plain_pickle import PLAIN_PICKLE
+from rnndiag.containers.readable import Memory, Readable
+from rnndiag.containers.records import CallRecord, called
+from rnndiag.containers.torch_legacy import LEGACY
+from rnndiag.containers.torch_pickles import TorchPickle
+from rnndiag.containers.torch_storages import NestedRecord
+from rnndiag.containers.torch_zip import ZIP
+
+FORMATS = (ZIP, LEGACY, PLAIN_PICKLE)
+"""Asked in this order; a plain pickle is what a trusting load would have run."""
+
+MAX_NESTING = 4
+"""Files within files; real ones have one level."""
+
+_LOADERS = frozenset(("torch.storage._load_from_bytes", "torch._C._load_from_bytes"))
+
+
+def nested_bytes(call: CallRecord) -> bytes | None:
+    """The bytes that a call would have loaded as a torch file; None for any other call."""
+    if called(call) not in _LOADERS or len(call.arguments) != 1:
+        return None
+    raw = call.arguments[0]
+    return raw if isinstance(raw, bytes) and raw else None
+
+
+def open_nested(raw: bytes, pickle: TorchPickle) -> NestedRecord | None:
+    """What the bytes hold; None where they are no torch file. Raises RD003 to RD005."""
+    return open_inner(Memory(raw), pickle)
+
+
+def open_inner(source: Readable, pickle: TorchPickle) -> NestedRecord | None:
+    """The same of any run of bytes.
+
+    An archive in it must not be packed: torch never does that, and bombs multiply.
+    """
+    if pickle.depth > MAX_NESTING:
+        raise refused(f"torch files are nested in it deeper than {MAX_NESTING} levels")
+    candidate = Candidate.of(source)
+    archive = candidate.archive
+    if archive is not None and not all(archive.is_stored(name) for name in archive.members):
+        raise refused("it holds a packed archive inside of another file")
+    for layout in FORMATS:
+        if layout.recognises(candidate):
+            return layout.open(candidate, pickle)
+    return None

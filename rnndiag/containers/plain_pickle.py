@@ -1,0 +1,33 @@
+"""A plain pickle, as pickle.dump writes it: tensors in it are torch files of their own."""
+
+from __future__ import annotations
+
+import re
+
+from rnndiag.containers.candidate import Candidate
+from rnndiag.containers.pickle_machine import no_persistent_ids
+from rnndiag.containers.pickle_stream import PickleStream
+from rnndiag.containers.torch_pickles import PickleFormat, TorchPickle
+from rnndiag.containers.torch_storages import NestedRecord, NoStorages
+
+_HIGHEST_PROTOCOL = 5
+
+_TEXTUAL = re.compile(
+    rb"c[A-Za-z_][\w.]*\n[A-Za-z_][\w.]*\n|\([dlt]p\d+\n|[}\])]q\x00|\(i[A-Za-z_][\w.]*\n"
+)
+"""How protocols 0 and 1 start: an import, or an empty container that is put into the memo."""
+
+
+def _recognises(candidate: Candidate) -> bool:
+    head = candidate.head
+    is_binary = len(head) > 2 and head[0] == 0x80 and head[1] <= _HIGHEST_PROTOCOL
+    return is_binary or _TEXTUAL.match(head) is not None
+
+
+def _open(candidate: Candidate, pickle: TorchPickle) -> NestedRecord:
+    stream = PickleStream(candidate.source.read_at, 0, candidate.source.size)
+    return NestedRecord(pickle.run_with(stream, no_persistent_ids), NoStorages())
+
+
+PLAIN_PICKLE = PickleFormat(_recognises, _open)
+PICKLE = PLAIN_PICKLE.container("pickle")
