@@ -21,7 +21,8 @@ DROPPED = {"RNNDIAG_CHECKPOINT", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM", "
 
 def environment(**more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in DROPPED}
-    return {**kept, "PYTHONIOENCODING": "utf-8", **more}
+    # One thread: these matrices are small, and waiting threads only take time from other tests.
+    return {**kept, "PYTHONIOENCODING": "utf-8", "OPENBLAS_NUM_THREADS": "1", **more}
 
 
 def rnndiag(*arguments: object, folder: Path | None = None, **more: str):

@@ -217,10 +217,11 @@ BAD = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_files_without_a_verdict(tmp_path, kind):
+def test_files_without_a_verdict(tmp_path, monkeypatch, in_process, kind):
+    monkeypatch.chdir(tmp_path)
     make_bad(tmp_path, kind)
     code, word = BAD[kind]
-    ran = rnndiag("spectrum", "bad.pt", folder=tmp_path)
+    ran = in_process("spectrum", "bad.pt")
     expect_error(ran, code, word, where="bad.pt")
 
 
@@ -253,6 +254,13 @@ def test_a_hostile_pickle_is_never_run(tmp_path, container):
         assert not marker.exists()
     pickle.loads(pickled)
     assert marker.exists(), "the payload is harmless, so the test shows nothing"
+
+
+def test_the_installed_command_says_the_same(tmp_path):
+    make_bad(tmp_path, "cut zip")
+    ran = rnndiag("spectrum", "bad.pt", folder=tmp_path)
+    expect_error(ran, "RD003", "truncated", where="bad.pt")
+    expect_error(rnndiag("spectrum", "--seq-len", "1"), "RD007", "--seq-len")
 
 
 def test_one_bad_file_hides_no_finding_of_another(tmp_path):
