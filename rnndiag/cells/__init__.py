@@ -20,6 +20,7 @@ __all__ = [
     "Linearisation",
     "Pullback",
     "build_cell",
+    "load_bias",
     "load_weights",
 ]
 
@@ -33,15 +34,20 @@ CELLS: dict[str, Callable[[LayerWeights], Cell]] = {
 
 def load_weights(layer: RecurrentLayer) -> LayerWeights:
     """Read one layer's weights into float64; a missing bias becomes zeros."""
-    rows = layer.weight_hh.shape[0]
     return LayerWeights(
         weight_ih=_float64(layer.weight_ih),
         weight_hh=_float64(layer.weight_hh),
-        bias_ih=np.zeros(rows) if layer.bias_ih is None else _float64(layer.bias_ih).reshape(rows),
-        bias_hh=np.zeros(rows) if layer.bias_hh is None else _float64(layer.bias_hh).reshape(rows),
+        bias_ih=load_bias(layer, layer.bias_ih),
+        bias_hh=load_bias(layer, layer.bias_hh),
         weight_hr=None if layer.weight_hr is None else _float64(layer.weight_hr),
         activation=layer.activation,
     )
+
+
+def load_bias(layer: RecurrentLayer, bias: StoredTensor | None) -> FloatArray:
+    """One of a layer's biases in float64, shape (gates * hidden,); zeros where it has none."""
+    rows = layer.weight_hh.shape[0]
+    return np.zeros(rows) if bias is None else _float64(bias).reshape(rows)
 
 
 def build_cell(layer: RecurrentLayer) -> Cell:

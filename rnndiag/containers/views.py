@@ -40,8 +40,8 @@ MAX_DIMENSIONS = 32
 MAX_REPEATED_ELEMENTS = 1 << 22
 """Of a view that has more elements than its storage: an expanded mask, never a weight."""
 
-BLOCK_BYTES = 1 << 18
-"""Read at once when a tensor is only looked at: it stays in the processor's cache."""
+BLOCK_BYTES = 1 << 20
+"""Read at once when a tensor is only looked at: little memory, and few enough reads."""
 
 _MAX_EXTENT = 1 << 48
 """Any size, stride or offset beyond this is corrupt: no file is that large."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from rnndiag.cells import load_weights
-from rnndiag.cells.base import FloatArray, LayerWeights
+from rnndiag.cells import load_bias
+from rnndiag.cells.base import FloatArray
+from rnndiag.containers.checkpoint import StoredTensor
 from rnndiag.recognise.layers import RecurrentLayer
 
 
@@ -48,20 +50,42 @@ ROUNDING = {"float16": 2.0**-11, "bfloat16": 2.0**-8}
 
 
 def measure_weights(layer: RecurrentLayer) -> WeightHealth:
-    """Read one layer's tensors and look at their values."""
-    weights = load_weights(layer)
-    tensors = dict(_named(layer, weights))
+    """Look at every number of one layer once, in small reads, in the precision it is stored in."""
     # 1/√hidden may have been rounded up when it was stored, by half a unit in the last place.
     rounding = ROUNDING.get(layer.weight_hh.dtype, 2.0**-24)
     box = (1.0 + 2.0 * rounding) / math.sqrt(layer.hidden_size)
+    extents = {name: _extent(tensor) for name, tensor in _named(layer)}
     return WeightHealth(
-        non_finite=sum(int((~np.isfinite(values)).sum()) for values in tensors.values()),
-        zero_rows=int((~weights.weight_hh.any(axis=1)).sum()),
-        moved_from_init={
-            name: bool((~(np.abs(values) <= box)).any()) for name, values in tensors.items()
-        },
-        gate_time_constants=tuple(_time_constants(layer, weights)),
+        non_finite=sum(extent.non_finite for extent in extents.values()),
+        zero_rows=extents["weight_hh"].zero_rows,
+        moved_from_init={name: not extent.largest <= box for name, extent in extents.items()},
+        gate_time_constants=tuple(_time_constants(layer)),
     )
+
+
+class _Extent(NamedTuple):
+    """What one pass over a tensor tells."""
+
+    largest: float
+    """Largest magnitude; NaN if there is one."""
+
+    non_finite: int
+    zero_rows: int
+
+
+def _extent(tensor: StoredTensor) -> _Extent:
+    largest, non_finite, zero_rows = 0.0, 0, 0
+    for stored in tensor.blocks():
+        block = stored.astype(np.float32) if stored.dtype == np.float16 else stored
+        # max and min are the fastest passes there are, and hand on NaN and infinities.
+        peak = float(np.maximum(block.max(initial=0.0), -block.min(initial=0.0)))
+        if not math.isfinite(peak):
+            non_finite += int((~np.isfinite(block)).sum())
+        largest = float(np.maximum(largest, peak))
+        rows = block.reshape(len(block), -1) if block.ndim else block.reshape(1, 1)
+        # Few rows start with a zero, and only those can be zero throughout.
+        zero_rows += int((~rows[rows[:, :1].any(axis=1) == 0].any(axis=1)).sum())
+    return _Extent(largest, non_finite, zero_rows)
 
 
 def time_constants(bias: FloatArray) -> FloatArray:
@@ -75,27 +99,23 @@ def time_constants(bias: FloatArray) -> FloatArray:
         return np.asarray(1.0 / np.logaddexp(0.0, -bias))
 
 
-def _named(layer: RecurrentLayer, weights: LayerWeights) -> Iterator[tuple[str, FloatArray]]:
-    yield "weight_ih", weights.weight_ih
-    yield "weight_hh", weights.weight_hh
-    if layer.bias_ih is not None:
-        yield "bias_ih", weights.bias_ih
-    if layer.bias_hh is not None:
-        yield "bias_hh", weights.bias_hh
-    if weights.weight_hr is not None:
-        yield "weight_hr", weights.weight_hr
+def _named(layer: RecurrentLayer) -> Iterator[tuple[str, StoredTensor]]:
+    for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"):
+        tensor = getattr(layer, name)
+        if tensor is not None:
+            yield name, tensor
 
 
 KEEPING_GATE = {"lstm": "forget", "gru": "update"}
 """The gate that multiplies the old state: the second block of both cells."""
 
 
-def _time_constants(layer: RecurrentLayer, weights: LayerWeights) -> Iterator[GateTimeConstant]:
+def _time_constants(layer: RecurrentLayer) -> Iterator[GateTimeConstant]:
     gate = KEEPING_GATE.get(layer.cell)
     if gate is None:
         return
     hidden = layer.hidden_size
-    bias = (weights.bias_ih + weights.bias_hh)[hidden : 2 * hidden]
+    bias = (load_bias(layer, layer.bias_ih) + load_bias(layer, layer.bias_hh))[hidden : 2 * hidden]
     if np.isfinite(bias).all():
         taus = time_constants(bias)
         yield GateTimeConstant(gate, float(np.median(taus)), float(taus.min()), float(taus.max()))
