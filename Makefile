@@ -38,6 +38,9 @@ readme: $(DEVELOP) ## put the real outputs into the README
 bench: $(DEVELOP) ## measure the speed ratios
 	$(BIN)/python benchmarks/run.py
 
+fuzz: $(DEVELOP) ## read 100,000 mutated checkpoints
+	$(BIN)/python benchmarks/fuzz.py
+
 clean: ## remove the environment and the caches
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
 

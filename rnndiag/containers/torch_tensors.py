@@ -10,6 +10,7 @@ import numpy.typing as npt
 from rnndiag.containers.checkpoint import Skipped, StoredTensor
 from rnndiag.containers.failures import damaged, refused
 from rnndiag.containers.numpy_records import array
+from rnndiag.containers.quantised import STORED_AS, dequantised
 from rnndiag.containers.records import CallRecord, GlobalRecord, StorageRecord, called
 from rnndiag.containers.torch_storages import NestedRecord, Storages, storage_bytes
 from rnndiag.containers.views import DTYPES, MAX_DIMENSIONS, View, item_size, stored_tensor
@@ -37,7 +38,6 @@ _SKIPPED = {
     "torch._utils._rebuild_sparse_tensor": "a sparse tensor",
     "torch._utils._rebuild_sparse_csr_tensor": "a sparse tensor",
     "torch._utils._rebuild_nested_tensor": "a nested tensor",
-    "torch._utils._rebuild_qtensor": "a quantised tensor: not read yet",
     "torch._utils._rebuild_meta_tensor_no_storage": "a meta tensor: no values are stored",
     "torch._utils._rebuild_wrapper_subclass": "a shard, or another tensor that wraps others",
     "torch.nn.parameter.UninitializedParameter": "a parameter that was never initialised",
@@ -110,6 +110,23 @@ def _rebuilt_v3(storages: Storages, name: str, record: CallRecord) -> Tensor:
     return _view(storages, name, storage, (offset, shape, strides), dtype)
 
 
+def _quantised(storages: Storages, name: str, record: CallRecord) -> Tensor:
+    """_rebuild_qtensor: (storage, offset, shape, strides, quantiser parameters, …)."""
+    if len(record.arguments) < 5:
+        raise damaged(f"corrupt tensor {name}: it lacks a size or a scale")
+    storage, offset, shape, strides, parameters = record.arguments[:5]
+    kind = _home(storages, storage)[1]
+    whole = STORED_AS.get(kind.kind) if isinstance(kind, StorageRecord) else None
+    stored = _view(storages, name, storage, (offset, shape, strides), whole)
+
+    def leaf(label: str, inner: object) -> Tensor | None:
+        return tensor(storages, label, inner) if isinstance(inner, CallRecord) else None
+
+    if isinstance(stored, Skipped):
+        return stored
+    return dequantised(name, stored, parameters, leaf)
+
+
 def _from_numpy(storages: Storages, name: str, record: CallRecord) -> Tensor:
     """A tensor of another device, kept as a numpy array."""
     inner = record.arguments[0] if record.arguments else None
@@ -137,10 +154,8 @@ def _view(
     dtype: str | None,
 ) -> Tensor:
     """The tensor at `place` (offset, shape, strides) of a storage; dtype None is the storage's."""
-    home: tuple[object, ...] = ()
-    if isinstance(storage, NestedRecord):
-        storages, storage = storage.storages, storage.root
-        home = (id(storages),)
+    is_nested = isinstance(storage, NestedRecord)
+    storages, storage = _home(storages, storage)
     if not isinstance(storage, StorageRecord):
         raise damaged(f"corrupt tensor {name}: it has no storage")
     if storage.device == "meta":
@@ -162,7 +177,15 @@ def _view(
         return storages.read(storage.key, start, count)
 
     in_place = storages.in_place(storage.key)
+    home = (id(storages),) if is_nested else ()
     return stored_tensor(name, view, ("storage", *home, storage.key), read, in_place)
+
+
+def _home(storages: Storages, storage: object) -> tuple[Storages, object]:
+    """Where a storage lies, and the storage: elsewhere if it is a torch file of its own."""
+    if isinstance(storage, NestedRecord):
+        return storage.storages, storage.root
+    return storages, storage
 
 
 def _reach(storage: StorageRecord, dtype: str) -> int:
@@ -195,6 +218,7 @@ _READERS: dict[str, Reader] = {
     "torch._utils._rebuild_tensor": _rebuilt,
     "torch._utils._rebuild_tensor_v2": _rebuilt,
     "torch._utils._rebuild_tensor_v3": _rebuilt_v3,
+    "torch._utils._rebuild_qtensor": _quantised,
     "torch._utils._rebuild_device_tensor_from_numpy": _from_numpy,
     "torch._utils._rebuild_xla_tensor": _from_numpy,
 }
