@@ -51,6 +51,9 @@ class TraceRequest:
     cotangents: int = 1
     cotangent_nbh: FloatArray | None = None
 
+    exponents: int | None = 0
+    """Leading Lyapunov exponents to measure, None for all of them, 0 for none."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -228,6 +231,7 @@ def _setup(
         batch=batch,
         seed=trace.seed,
         cotangents=trace.cotangents,
+        exponents=trace.exponents,
         initial=None if trace.initial is None else trace.initial.of_module(module, batch),
         cotangent_nbh=None
         if trace.cotangent_nbh is None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from rnndiag.cells import Cell
-from rnndiag.cells.base import FloatArray
+from rnndiag.cells.base import FloatArray, Linearisation
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,13 @@ class LayerRun:
     def steps(self) -> int:
         """Steps that can be traced."""
         return len(self.drive_tbg)
+
+    @cached_property
+    def linearisation(self) -> Linearisation:
+        """The derivative of every step at once, computed when it is first asked for."""
+        # A ReLU that is at -inf before the activation is a finite 0 after it.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.cell.linearise(self.drive_tbg, self.states_tbs[:-1])
 
     def outputs(self) -> FloatArray:
         """h_1 … h_T, shape (steps, batch, output)."""

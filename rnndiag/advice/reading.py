@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from rnndiag.measure.fixed_point import LARGEST_STATE, Settling, StepJacobian
 from rnndiag.measure.spectrum import BlockSpectrum, Spectrum, StateMap
-from rnndiag.measure.trace import DriveTrace, LayerTrace
+from rnndiag.measure.trace import DriveTrace, LayerTrace, StateGrowth
 from rnndiag.recognise.layers import RecurrentLayer
 from rnndiag.rounding import judged
 
@@ -131,6 +132,8 @@ def read_trace(trace: LayerTrace) -> list[str]:
             f"At its slowest (input: {drive.drive}) the gradient halves every "
             f"{drive.decay.half_life:.4g} steps; {_horizon(drive.decay.horizons[2], steps)}."
         )
+    if drive.growth is not None:
+        sentences.append(_state_growth(drive.growth, drive.drive))
     if trace.textbook_log10 is not None:
         sentences.append(_textbook(float(trace.textbook_log10[-1]), drive))
     if drive.dead_cells:
@@ -163,8 +166,22 @@ def _horizon(lag: int | None, steps: int) -> str:
     return f"it falls below a thousandth after {counted(lag, 'step')}"
 
 
+def _state_growth(growth: StateGrowth, drive: str) -> str:
+    error = growth.lyapunov.standard_error
+    margin = "" if error is None else f" ± {2 * error:.2g}"
+    return (
+        f"Perturbations of the whole state change by {growth.lyapunov.exponents[0]:.4g}{margin} "
+        f"nats a step in the long run (largest Lyapunov exponent, input: {drive}); over the "
+        f"sequence the worst direction reaches {_power(growth.worst_case_log10)}."
+    )
+
+
 def _textbook(last: float, drive: DriveTrace) -> str:
     return (
-        f"The textbook product of W_hh alone would give 10^{last:.3g} at the last lag; with the "
-        f"activation it is 10^{float(drive.log10_gradient_norm[-1]):.3g}."
+        f"The textbook product of W_hh alone would give {_power(last)} at the last lag; with the "
+        f"activation it is {_power(float(drive.log10_gradient_norm[-1]))}."
     )
+
+
+def _power(log10: float) -> str:
+    return "exactly 0" if log10 == -math.inf else f"10^{log10:.3g}"

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from rnndiag.cli import options as o
 from rnndiag.cli.requests import TraceOptions
 from rnndiag.cli.single import Common, run_single
+
+Exponents = Annotated[
+    str,
+    typer.Option(metavar="K|all", help="Leading Lyapunov exponents to measure; 0 leaves them out."),
+]
 
 
 def bptt_trace(
@@ -17,6 +26,7 @@ def bptt_trace(
     initial_state: o.InitialState = "random",
     cotangents: o.Cotangents = 1,
     cotangent: o.Cotangent = None,
+    exponents: Exponents = "1",
     layer: o.Layer = None,
     declared: o.As = None,
     format_name: o.OutputFormat = None,
@@ -27,6 +37,14 @@ def bptt_trace(
     """Gradient norm at every lag of back-propagation through time."""
     common = Common(checkpoint, layer, declared, format_name, output, fail_on, quiet)
     trace = TraceOptions(
-        seq_len, batch, seed, drive, batch_first, initial_state, cotangents, cotangent
+        seq_len,
+        batch,
+        seed,
+        drive,
+        batch_first,
+        initial_state,
+        cotangents,
+        cotangent,
+        exponents,
     )
     return run_single("bptt-trace", common, trace=trace)

@@ -26,6 +26,7 @@ class TraceOptions(NamedTuple):
     initial_state: str = "random"
     cotangents: int = 1
     cotangent: str | None = None
+    exponents: str = "0"
 
     def request(self) -> TraceRequest:
         """Read the files that were named, and check what can be checked without a module."""
@@ -42,6 +43,7 @@ class TraceOptions(NamedTuple):
             initial=_initial(self.initial_state),
             cotangents=self.cotangents if cotangent is None else len(cotangent),
             cotangent_nbh=cotangent,
+            exponents=_exponents(self.exponents),
         )
 
     def settings(self) -> dict[str, str | int | float | bool | None]:
@@ -54,6 +56,7 @@ class TraceOptions(NamedTuple):
             "initial_state": self.initial_state,
             "cotangents": self.cotangents,
             "cotangent": self.cotangent,
+            "exponents": self.exponents,
         }
 
 
@@ -64,6 +67,16 @@ def declarations(texts: list[str] | None) -> tuple[Declaration, ...]:
     from rnndiag.recognise import parse_declaration
 
     return tuple(parse_declaration(text) for text in texts)
+
+
+def _exponents(text: str) -> int | None:
+    if text == "all":
+        return None
+    if text.isascii() and text.isdigit() and len(text) < 7:
+        return int(text)
+    raise RnndiagError(
+        InputCode.USAGE, f"--exponents {text} is no count", "give a number such as 8, or all"
+    )
 
 
 def _inputs(path: str, batch_first: bool) -> FloatArray:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rnndiag.cells.base import FloatArray, Linearisation
+from rnndiag.cells.base import FloatArray
 from rnndiag.cells.lstm import LSTMLinearisation
 from rnndiag.rollout import LayerRun
 
@@ -100,21 +100,16 @@ def trace_gradients(
     `cotangent_nbh` is ∂L/∂h_T of the top layer, shape (cotangents, batch, output).
     """
     steps = runs[0].steps
-    # A ReLU that is at -inf before the activation is a finite 0 after it.
-    with np.errstate(over="ignore", invalid="ignore"):
-        linearisations = [run.cell.linearise(run.drive_tbg, run.states_tbs[:-1]) for run in runs]
     gradients = _seed(runs, cotangent_nbh)
-    recorders = [
-        _Recorder(run, linearisation, cotangent_nbh.shape[:2])
-        for run, linearisation in zip(runs, linearisations, strict=True)
-    ]
+    recorders = [_Recorder(run, cotangent_nbh.shape[:2]) for run in runs]
     for lag in range(steps + 1):
         for depth in reversed(range(len(runs))):
             recorders[depth].hidden(lag, gradients[depth])
             if lag == steps:
                 recorders[depth].initial_cell_state(gradients[depth])
                 continue
-            pullback = linearisations[depth][steps - 1 - lag].vjp(gradients[depth].mantissa)
+            step = runs[depth].linearisation[steps - 1 - lag]
+            pullback = step.vjp(gradients[depth].mantissa)
             exponent = gradients[depth].exponent
             recorders[depth].cell_state(lag, pullback.cell_state, exponent)
             if depth > 0:
@@ -145,16 +140,16 @@ def _widen(hidden: FloatArray, width: int) -> FloatArray:
 class _Recorder:
     """Collects one layer's norms, lag by lag."""
 
-    def __init__(self, run: LayerRun, linearisation: Linearisation, lead: tuple[int, ...]) -> None:
+    def __init__(self, run: LayerRun, lead: tuple[int, ...]) -> None:
         self.width = run.cell.output_size
         shape = (run.steps + 1, *lead)
         self._hidden = np.empty(shape)
         self._cell_state: FloatArray | None = None
         self._exposure: FloatArray | None = None
-        if isinstance(linearisation, LSTMLinearisation):
+        if isinstance(run.linearisation, LSTMLinearisation):
             self._cell_state = np.empty(shape)
             if run.steps:
-                self._exposure = linearisation.exposure.mean(axis=(0, 1))
+                self._exposure = run.linearisation.exposure.mean(axis=(0, 1))
 
     def hidden(self, lag: int, gradient: ScaledVectors) -> None:
         self._hidden[lag] = gradient.log_norm(self.width)

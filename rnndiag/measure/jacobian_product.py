@@ -26,20 +26,21 @@ def worst_case_log_growth(run: LayerRun, seed: int = 0) -> FloatArray:
     under- or overflows and no Jacobian is formed. -inf for a product that is zero.
     """
     batch, size = run.states_tbs.shape[1:]
-    linearisation = run.cell.linearise(run.drive_tbg, run.states_tbs[:-1])
     vectors = np.random.default_rng([seed, 4]).standard_normal((batch, size))
     log_sigma = np.full(batch, -np.inf)
     for _ in range(POWER_ITERATIONS):
         start = ScaledVectors.of(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))
         forward = start
         for step in range(run.steps):
-            forward = ScaledVectors.of(linearisation[step].jvp(forward.mantissa), forward.exponent)
+            forward = ScaledVectors.of(
+                run.linearisation[step].jvp(forward.mantissa), forward.exponent
+            )
         previous, log_sigma = log_sigma, forward.log_norm()
         if not np.isfinite(log_sigma).all() or np.abs(log_sigma - previous).max() < CONVERGED:
             break
         backward = forward
         for step in reversed(range(run.steps)):
-            pulled = linearisation[step].vjp(backward.mantissa).state
+            pulled = run.linearisation[step].vjp(backward.mantissa).state
             backward = ScaledVectors.of(pulled, backward.exponent)
         if not backward.mantissa.any(axis=-1).all():
             break

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnndiag.cells.base import FloatArray, Linearisation
+from rnndiag.cells.base import FloatArray
 from rnndiag.measure.decay import BLOCKS
 from rnndiag.rollout import LayerRun
 
@@ -44,8 +44,7 @@ def measure_lyapunov(run: LayerRun, count: int | None = 1, seed: int = 0) -> Lya
     width = run.cell.state_size if count is None else min(count, run.cell.state_size)
     if run.steps == 0:
         return LyapunovSpectrum(np.full(width, np.nan), None)
-    linearisation = run.cell.linearise(run.drive_tbg, run.states_tbs[:-1])
-    log_growth = _log_growth(linearisation, run, width, seed)[int(TRANSIENT * run.steps) :]
+    log_growth = _log_growth(run, width, seed)[int(TRANSIENT * run.steps) :]
     # A lost direction is -inf in one step and so on the average, which is the right limit.
     return LyapunovSpectrum(
         exponents=np.sort(log_growth.mean(axis=0))[::-1],
@@ -53,7 +52,7 @@ def measure_lyapunov(run: LayerRun, count: int | None = 1, seed: int = 0) -> Lya
     )
 
 
-def _log_growth(linearisation: Linearisation, run: LayerRun, width: int, seed: int) -> FloatArray:
+def _log_growth(run: LayerRun, width: int, seed: int) -> FloatArray:
     """ln |R_ii| by step, the mean over samples: shape (steps, width)."""
     batch, size = run.states_tbs.shape[1:]
     start = np.random.default_rng([seed, 3]).standard_normal((batch, size, width))
@@ -61,7 +60,7 @@ def _log_growth(linearisation: Linearisation, run: LayerRun, width: int, seed: i
     logs = np.empty((run.steps, width))
     with np.errstate(divide="ignore"):
         for step in range(run.steps):
-            tangents, stretch = _orthonormal(linearisation[step].jvp(tangents))
+            tangents, stretch = _orthonormal(run.linearisation[step].jvp(tangents))
             logs[step] = np.log(stretch).mean(axis=0)
     return logs
 

@@ -12,12 +12,24 @@ from rnndiag.cells.base import FloatArray
 from rnndiag.drives import Drive
 from rnndiag.measure.decay import LN10, Decay, measure_decay
 from rnndiag.measure.gradient import GradientNorms, ScaledVectors, log_rms, trace_gradients
+from rnndiag.measure.jacobian_product import worst_case_log_growth
+from rnndiag.measure.lyapunov import LyapunovSpectrum, measure_lyapunov
 from rnndiag.measure.textbook import textbook_curve
 from rnndiag.measure.verdict import Verdict, drive_verdict, layer_verdict
 from rnndiag.rollout import LayerRun, States, run_stack
 
 DEAD_CELL_EXPOSURE = 1e-6
 """A memory cell whose mean o(1 − tanh² c) is below this is out of reach of any loss."""
+
+
+@dataclass(frozen=True)
+class StateGrowth:
+    """How perturbations of one layer's whole state grow along the trajectory, given its inputs."""
+
+    lyapunov: LyapunovSpectrum
+
+    worst_case_log10: float
+    """log10 of σ₁(J_T … J_1), the largest of any sample: no gradient can grow more."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,9 @@ class DriveTrace:
 
     dead_cells: int | None
     """Cells of an LSTM with mean o(1 − tanh² c) below 1e-6."""
+
+    growth: StateGrowth | None = None
+    """How perturbations of the whole state grow; None where it was not asked for."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +91,9 @@ class TraceSetup:
 
     cotangent_nbh: FloatArray | None = None
     """∂L/∂h at the top layer's last step, (cotangents, batch, output); None: Gaussian."""
+
+    exponents: int | None = 0
+    """Leading Lyapunov exponents to measure, None for all; 0 leaves out all of StateGrowth."""
 
 
 INITIAL_DEVIATION = 0.1
@@ -136,16 +154,22 @@ def _trace_drive(
         stack = [run for (run,) in runs]
         seed = _seed(stack[-1].cell.output_size, batch, setup)
         norms = trace_gradients(stack, seed)
-        return [[_drive_trace(*pair, seed, drive)] for pair in zip(stack, norms, strict=True)]
+        return [
+            [_drive_trace(run, of_layer, seed, drive, setup)]
+            for run, of_layer in zip(stack, norms, strict=True)
+        ]
     seed = _seed(runs[0][0].cell.output_size, batch, setup)
     return [
-        [_drive_trace(run, trace_gradients([run], seed)[0], seed, drive) for run in layer_runs]
+        [
+            _drive_trace(run, trace_gradients([run], seed)[0], seed, drive, setup)
+            for run in layer_runs
+        ]
         for layer_runs in runs
     ]
 
 
 def _drive_trace(
-    run: LayerRun, norms: GradientNorms, seed_nbh: FloatArray, drive: Drive
+    run: LayerRun, norms: GradientNorms, seed_nbh: FloatArray, drive: Drive, setup: TraceSetup
 ) -> DriveTrace:
     log_seed = ScaledVectors.of(seed_nbh).log_norm()
     log_phi = log_rms(norms.hidden) - log_rms(log_seed)
@@ -170,6 +194,16 @@ def _drive_trace(
         dead_cells=None
         if norms.exposure is None
         else int((norms.exposure < DEAD_CELL_EXPOSURE).sum()),
+        growth=_state_growth(run, setup),
+    )
+
+
+def _state_growth(run: LayerRun, setup: TraceSetup) -> StateGrowth | None:
+    if setup.exponents == 0 or run.steps == 0:
+        return None
+    return StateGrowth(
+        lyapunov=measure_lyapunov(run, setup.exponents, setup.seed),
+        worst_case_log10=float(worst_case_log_growth(run, setup.seed).max()) / LN10,
     )
 
 

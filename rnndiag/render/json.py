@@ -197,7 +197,7 @@ def _trace(trace: LayerTrace) -> Object:
 
 
 def _drive(drive: DriveTrace) -> Object:
-    decay = drive.decay
+    decay, growth = drive.decay, drive.growth
     return {
         "drive": drive.drive,
         "source": drive.source,
@@ -216,9 +216,9 @@ def _drive(drive: DriveTrace) -> Object:
         "horizon_1e3": decay.horizons[2],
         "growth_log10": decay.growth_log10,
         "growth_lag": decay.growth_lag,
-        "worst_case_growth_log10": None,
-        "lyapunov": None,
-        "lyapunov_standard_error": None,
+        "worst_case_growth_log10": growth and growth.worst_case_log10,
+        "lyapunov": growth and growth.lyapunov.exponents,
+        "lyapunov_standard_error": growth and growth.lyapunov.standard_error,
         "overflow_step": drive.overflow_step,
         "dead_cells": drive.dead_cells,
         "saturated_gates": None,

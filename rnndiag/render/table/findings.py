@@ -17,6 +17,7 @@ from rnndiag.rules import Finding
 def show(file: FileReport) -> Iterator[RenderableType]:
     """One row a finding, its remedy under its message."""
     if not file.findings:
+        yield Text("no findings", style="green")
         return
     made = table(
         "code", "severity", "layer", "finding", left=("code", "severity", "layer", "finding")

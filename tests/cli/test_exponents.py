@@ -1,0 +1,58 @@
+"""--exponents, from a checkpoint to the JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import rnndiag.cli
+
+
+def traced(capsys, *arguments):
+    """The first drive of the first layer."""
+    assert rnndiag.cli.run(["bptt-trace", *arguments, "--format", "json"]) == 0
+    return json.loads(capsys.readouterr().out)["files"][0]["layers"][0]["trace"]["drives"][0]
+
+
+@pytest.fixture
+def forget_gates(tmp_path):
+    """An LSTM of which only the forget gates live: c decays by σ(b), h is lost in one step."""
+    module = torch.nn.LSTM(1, 3).double()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.zero_()
+        module.bias_hh_l0[3:6] = torch.tensor([1.0, 2.0, 3.0])
+    torch.save(module.state_dict(), tmp_path / "model.pt")
+    return str(tmp_path / "model.pt")
+
+
+def test_every_exponent_of_forget_gates(forget_gates, capsys):
+    drive = traced(capsys, forget_gates, "--exponents", "all", "--input", "zero")
+    expected = [-math.log1p(math.exp(-b)) for b in (3.0, 2.0, 1.0)]
+    # Random tangents turn into the slow cells as e^(-gap·t): after the 20 discarded steps of a gap
+    # of 0.08 an angle of e^-1.6 is left, spread over 180 steps. Their volume needs no turning.
+    np.testing.assert_allclose(drive["lyapunov"][:3], expected, atol=2e-3)
+    assert sum(drive["lyapunov"][:3]) == pytest.approx(sum(expected), abs=1e-9)
+    assert len(drive["lyapunov"]) == 6
+    assert drive["lyapunov_standard_error"] < 1e-3
+    # σ₁ of the whole product: the longest-lived cell, σ(3)^T, times √(1 + the h it shows).
+    assert drive["worst_case_growth_log10"] == pytest.approx(
+        200 * expected[0] / math.log(10), abs=0.1
+    )
+
+
+def test_one_is_the_default_and_none_can_be_asked_for(forget_gates, capsys):
+    assert len(traced(capsys, forget_gates)["lyapunov"]) == 1
+    drive = traced(capsys, forget_gates, "--exponents", "0")
+    assert drive["lyapunov"] is None
+    assert drive["worst_case_growth_log10"] is None
+
+
+@pytest.mark.parametrize("text", ["-1", "two", "1.5", "", "²", "9999999999"])
+def test_no_count(forget_gates, text, capsys):
+    assert rnndiag.cli.run(["bptt-trace", forget_gates, f"--exponents={text}"]) == 2
+    assert "RD007 --exponents" in capsys.readouterr().err
