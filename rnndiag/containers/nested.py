@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rnndiag.containers.candidate import Candidate
 from rnndiag.containers.failures import refused
+from rnndiag.containers.numpy_records import as_bytes, encoded_text
 from rnndiag.containers.plain_pickle import PLAIN_PICKLE
 from rnndiag.containers.readable import Memory, Readable
 from rnndiag.containers.records import CallRecord, called
@@ -21,21 +22,24 @@ MAX_NESTING = 4
 _LOADERS = frozenset(("torch.storage._load_from_bytes", "torch._C._load_from_bytes"))
 
 
-def nested_bytes(call: CallRecord) -> bytes | None:
-    """The bytes that a call would have loaded as a torch file; None for any other call."""
+def nested_bytes(call: CallRecord) -> bytes | str | None:
+    """The bytes, or the text that encodes them, that a call would have loaded as a torch file.
+
+    None for any other call.
+    """
     if called(call) not in _LOADERS or len(call.arguments) != 1:
         return None
     raw = call.arguments[0]
-    return raw if isinstance(raw, bytes) and raw else None
+    return raw if isinstance(raw, bytes) else encoded_text(raw)
 
 
-def open_nested(raw: bytes, pickle: TorchPickle) -> NestedRecord | None:
-    """What the bytes hold; None where they are no torch file. Raises RD003 to RD005."""
-    return open_inner(Memory(raw), pickle)
+def open_nested(call: CallRecord, pickle: TorchPickle) -> NestedRecord | None:
+    """What the bytes of such a call hold; None where they are no torch file."""
+    return open_inner(Memory(as_bytes(call.arguments[0]) or b""), pickle)
 
 
 def open_inner(source: Readable, pickle: TorchPickle) -> NestedRecord | None:
-    """The same of any run of bytes.
+    """What a run of bytes holds; None where it is no torch file. Raises RD003 to RD005.
 
     An archive in it must not be packed: torch never does that, and bombs multiply.
     """

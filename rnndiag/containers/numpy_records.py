@@ -101,7 +101,7 @@ def dtype_code(record: object) -> str:
 
 def _exactly(record: object, size_bytes: int) -> bytes:
     """The bytes that a record stands for; raises RD003 unless there are `size_bytes` of them."""
-    raw = _as_bytes(record) if _known_length(record) in (None, size_bytes) else None
+    raw = as_bytes(record) if _known_length(record) in (None, size_bytes) else None
     if raw is None or len(raw) != size_bytes:
         raise damaged("corrupt array: its shape and its bytes disagree")
     return raw
@@ -111,11 +111,11 @@ def _known_length(record: object) -> int | None:
     """Bytes that a record stands for, where that can be told without converting it."""
     if isinstance(record, bytes):
         return len(record)
-    text = _encoded_text(record)
+    text = encoded_text(record)
     return None if text is None else len(text)
 
 
-def _encoded_text(record: object) -> str | None:
+def encoded_text(record: object) -> str | None:
     """The text of a _codecs.encode call, which is how protocol 2 writes bytes."""
     if not isinstance(record, CallRecord) or called(record) != "_codecs.encode":
         return None
@@ -123,7 +123,7 @@ def _encoded_text(record: object) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def _as_bytes(record: object) -> bytes | None:
+def as_bytes(record: object) -> bytes | None:
     """Bytes, a Python 2 string, an encoded text, or bytes()."""
     if isinstance(record, bytes):
         return record
@@ -132,6 +132,6 @@ def _as_bytes(record: object) -> bytes | None:
     if called(record) in ("builtins.bytes", "__builtin__.bytes"):
         return b""
     try:
-        return (_encoded_text(record) or "").encode("latin-1")
+        return (encoded_text(record) or "").encode("latin-1")
     except UnicodeEncodeError:
         raise damaged("encoded bytes hold a character that is no byte") from None

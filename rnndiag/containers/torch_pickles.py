@@ -32,7 +32,7 @@ class TorchPickle:
     depth: int = 0
     """Torch files around this one."""
 
-    nested: dict[int, tuple[bytes, object]] = field(default_factory=dict)
+    nested: dict[int, tuple[bytes | str, object]] = field(default_factory=dict)
     """By the identity of the bytes, so that none is read twice."""
 
     def run(self, stream: PickleStream) -> object:
@@ -61,7 +61,7 @@ class TorchPickle:
             return call
         if id(raw) not in self.nested:
             inner = TorchPickle(names=self.names, work_left=machine.work_left, depth=self.depth + 1)
-            self.nested[id(raw)] = raw, open_nested(raw, inner) or call
+            self.nested[id(raw)] = raw, open_nested(call, inner) or call
             machine.work_left = inner.work_left
         return self.nested[id(raw)][1]
 

@@ -154,7 +154,6 @@ def _view(
     dtype: str | None,
 ) -> Tensor:
     """The tensor at `place` (offset, shape, strides) of a storage; dtype None is the storage's."""
-    is_nested = isinstance(storage, NestedRecord)
     storages, storage = _home(storages, storage)
     if not isinstance(storage, StorageRecord):
         raise damaged(f"corrupt tensor {name}: it has no storage")
@@ -177,8 +176,9 @@ def _view(
         return storages.read(storage.key, start, count)
 
     in_place = storages.in_place(storage.key)
-    home = (id(storages),) if is_nested else ()
-    return stored_tensor(name, view, ("storage", *home, storage.key), read, in_place)
+    # Files within files have storages of the same key.
+    identity = ("storage", id(storages), storage.key)
+    return stored_tensor(name, view, identity, read, in_place)
 
 
 def _home(storages: Storages, storage: object) -> tuple[Storages, object]:

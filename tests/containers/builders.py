@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import struct
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -92,3 +94,51 @@ def in_dict(value: bytes, name: str = "weight") -> bytes:
 
 
 SIX_FLOATS = struct.pack("<6f", *range(6))
+
+
+def torch_tar(
+    folder: Path,
+    tensors: dict[str, list[float]],
+    kinds: dict[str, bytes] | None = None,
+    views: object = (),
+) -> str:
+    """torch 0.1's container of a dictionary of vectors, and members of other kinds (FIFO, link)."""
+    storages = pickle.dumps(len(tensors), 2)
+    table = pickle.dumps(len(tensors), 2)
+    body = b""
+    for place, (name, values) in enumerate(tensors.items()):
+        kind = opcode_global("torch", "FloatStorage")
+        storages += b"\x80\x02(" + number(place) + b"X\x03\0\0\0cpu" + kind + b"t."
+        storages += struct.pack(f"<q{len(values)}f", len(values), *values)
+        kind = opcode_global("torch", "FloatTensor")
+        table += b"\x80\x02(" + number(100 + place) + number(place) + kind + b"t."
+        table += struct.pack("<iiqqq", 1, 0, len(values), 1, 0)
+        body += short(name) + short(str(100 + place)) + b"Q"
+    members = {
+        "sys_info": pickle.dumps({}, 2),
+        "pickle": b"\x80\x04}(" + body + b"u.",
+        "tensors": table,
+        "storages": storages + pickle.dumps(views, 2),
+    }
+    path = folder / "built.tar"
+    with tarfile.open(path, "w") as archive:
+        for name, data in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.type = (kinds or {}).get(name, tarfile.REGTYPE)
+            entry.linkname = "/etc/passwd" if entry.type != tarfile.REGTYPE else ""
+            entry.size = len(data) if entry.isreg() else 0
+            archive.addfile(entry, io.BytesIO(data))
+    return str(path)
+
+
+def npy(header: bytes, data: bytes = b"", version: int = 1) -> bytes:
+    """A numpy array with this header, whether or not it makes sense."""
+    length = struct.pack("<H" if version == 1 else "<I", len(header))
+    return b"\x93NUMPY" + bytes((version, 0)) + length + header + data
+
+
+def plain_zip(path: Path, members: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> str:
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return str(path)
