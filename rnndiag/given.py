@@ -49,6 +49,12 @@ class GivenStates:
         sides = len(module.layers[0])
         count = len(module.layers) * sides
         first = module.layers[0][0]
+        if self.c_0 is not None and first.cell != "lstm":
+            raise RnndiagError(
+                InputCode.USAGE,
+                f"c_0 was given, {module.name or ROOT} is no LSTM and has none",
+                "give h_0 alone, or choose the module with --layer",
+            )
         parts = [(self.h_0, first.output_size, "h_0")]
         if first.cell == "lstm":
             cell_state = self.c_0

@@ -65,8 +65,8 @@ def _read_plain(layer: RecurrentLayer, block: BlockSpectrum, state_map: StateMap
         )
     if state_map.eigenvalue_uncertainty > 0.01:
         yield (
-            "The eigenvalues are ill-conditioned: W_hh and its transpose give radii that differ by "
-            f"{state_map.eigenvalue_uncertainty:.2g}, where exact arithmetic gives the same."
+            "The eigenvalues are ill-conditioned: rounding alone may have moved the largest by "
+            f"{state_map.eigenvalue_uncertainty:.2g}."
         )
 
 
@@ -81,8 +81,8 @@ def _read_settling(settling: Settling) -> Iterator[str]:
     radius = judged(jacobian.spectral_radius or 0.0)
     if jacobian.at == "origin":
         yield (
-            "Without input the state settles nowhere (a cycle, or chaos); the step Jacobian is "
-            f"taken at h = 0, spectral radius {radius:.4g}."
+            "Without input the state settles nowhere (a cycle, chaos, growth); the step Jacobian "
+            f"is taken at h = 0, spectral radius {radius:.4g}."
         )
     elif jacobian.stable:
         yield f"Without input the state settles{_memory(jacobian)}"
@@ -106,7 +106,7 @@ def _memory(jacobian: StepJacobian) -> str:
 
 def _after_push(reached: StepJacobian | None) -> str:
     if reached is None:
-        return " Pushed off it, the state settles nowhere: it cycles, or is chaotic."
+        return " Pushed off it, the state settles nowhere soon: a cycle, chaos, or a slow drift."
     return (
         f" Pushed off it, the state settles elsewhere{_memory(reached)}"
         if reached.stable

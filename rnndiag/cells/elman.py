@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnndiag.cells.base import FloatArray, Pullback, WeightedCell, scale_rows
+from rnndiag.cells.base import FloatArray, Pullback, WeightedCell, scale_rows, tanh_slope
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,15 @@ class ElmanCell(WeightedCell):
 
     def step(self, drive: FloatArray, state: FloatArray) -> FloatArray:
         """φ(u + W_hh h)."""
-        a = drive + state @ self.weights.weight_hh.T
+        a = self._preactivation(drive, state)
         return np.maximum(a, 0.0) if self.weights.activation == "relu" else np.tanh(a)
 
     def linearise(self, drive: FloatArray, state: FloatArray) -> ElmanLinearisation:
         """φ′(a) at the given points; relu′(0) = 0, as torch has it."""
-        h = self.step(drive, state)
-        slope = (h > 0.0).astype(np.float64) if self.weights.activation == "relu" else 1.0 - h * h
+        a = self._preactivation(drive, state)
+        relu = self.weights.activation == "relu"
+        slope = (a > 0.0).astype(np.float64) if relu else tanh_slope(a)
         return ElmanLinearisation(self.weights.weight_hh, slope)
+
+    def _preactivation(self, drive: FloatArray, state: FloatArray) -> FloatArray:
+        return np.asarray(drive + state @ self.weights.weight_hh.T)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnndiag.cells.base import FloatArray, Pullback, WeightedCell, scale_rows, sigmoid
+from rnndiag.cells.base import FloatArray, Pullback, WeightedCell, scale_rows, sigmoid, tanh_slope
 
 
 @dataclass(frozen=True)
@@ -87,29 +87,30 @@ class GRUCell(WeightedCell):
 
     def step(self, drive: FloatArray, state: FloatArray) -> FloatArray:
         """(1 − z) ⊙ n + z ⊙ h."""
-        _, z, n, _ = self._gates(drive, state)
-        return np.asarray(n + z * (state - n))
+        (_, a_z, a_n), _ = self._preactivations(drive, state)
+        n = np.tanh(a_n)
+        return np.asarray(n + sigmoid(a_z) * (state - n))
 
     def linearise(self, drive: FloatArray, state: FloatArray) -> GRULinearisation:
         """The gates' slopes at the given points."""
-        r, z, n, q = self._gates(drive, state)
-        candidate = (1.0 - z) * (1.0 - n * n)
+        (a_r, a_z, a_n), q = self._preactivations(drive, state)
+        r, z, renewal = sigmoid(a_r), sigmoid(a_z), sigmoid(-a_z)
+        candidate = renewal * tanh_slope(a_n)
         return GRULinearisation(
             weight_hh=self.weights.weight_hh,
             keep=z,
-            reset_slope=candidate * q * r * (1.0 - r),
-            update_slope=(state - n) * z * (1.0 - z),
+            reset_slope=candidate * q * r * sigmoid(-a_r),
+            update_slope=(state - np.tanh(a_n)) * z * renewal,
             candidate_slope=candidate,
             reset=r,
         )
 
-    def _gates(
+    def _preactivations(
         self, drive: FloatArray, state: FloatArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """(r, z, n, q)."""
-        h = self.output_size
-        recurrent = state @ self.weights.weight_hh.T
-        rz = sigmoid(drive[..., : 2 * h] + recurrent[..., : 2 * h])
-        r, z = rz[..., :h], rz[..., h:]
-        q = recurrent[..., 2 * h :] + self.weights.bias_hh[2 * h :]
-        return r, z, np.tanh(drive[..., 2 * h :] + r * q), q
+    ) -> tuple[tuple[FloatArray, FloatArray, FloatArray], FloatArray]:
+        """Those of (r, z, n), and q = W_hn h + b_hn."""
+        u_r, u_z, u_n = np.split(drive, 3, axis=-1)
+        w_r, w_z, w_n = np.split(state @ self.weights.weight_hh.T, 3, axis=-1)
+        q = w_n + self.weights.bias_hh[2 * self.output_size :]
+        a_r = u_r + w_r
+        return (a_r, u_z + w_z, u_n + sigmoid(a_r) * q), q

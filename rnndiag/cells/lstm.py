@@ -10,7 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnndiag.cells.base import FloatArray, LayerWeights, Pullback, WeightedCell, scale_rows, sigmoid
+from rnndiag.cells.base import (
+    FloatArray,
+    LayerWeights,
+    Pullback,
+    WeightedCell,
+    scale_rows,
+    sigmoid,
+    tanh_slope,
+)
 
 
 @dataclass(frozen=True)
@@ -97,31 +105,29 @@ class LSTMCell(WeightedCell):
 
     def step(self, drive: FloatArray, state: FloatArray) -> FloatArray:
         """(h′, c′)."""
-        ifo, g = self._gates(drive, state)
-        c = ifo[1] * state[..., self.output_size :] + ifo[0] * g
-        h = ifo[2] * np.tanh(c)
+        a_i, a_f, a_g, a_o = self._preactivations(drive, state)
+        c = sigmoid(a_f) * state[..., self.output_size :] + sigmoid(a_i) * np.tanh(a_g)
+        h = sigmoid(a_o) * np.tanh(c)
         if self.weights.weight_hr is not None:
             h = h @ self.weights.weight_hr.T
         return np.concatenate([h, c], axis=-1)
 
     def linearise(self, drive: FloatArray, state: FloatArray) -> LSTMLinearisation:
         """The gates' slopes at the given points."""
-        (i, f, o), g = self._gates(drive, state)
-        c = state[..., self.output_size :]
-        tanh_c = np.tanh(f * c + i * g)
-        slopes = [g * i * (1.0 - i), c * f * (1.0 - f), i * (1.0 - g * g)]
+        a_i, a_f, a_g, a_o = self._preactivations(drive, state)
+        i, f, o, g = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o), np.tanh(a_g)
+        old = state[..., self.output_size :]
+        c = f * old + i * g
+        slopes = [g * i * sigmoid(-a_i), old * f * sigmoid(-a_f), i * tanh_slope(a_g)]
         return LSTMLinearisation(
             weights=self.weights,
             cell_slopes=np.stack(slopes, axis=-2),
-            output_slope=tanh_c * o * (1.0 - o),
-            exposure=o * (1.0 - tanh_c * tanh_c),
+            output_slope=np.tanh(c) * o * sigmoid(-a_o),
+            exposure=o * tanh_slope(c),
             forget=f,
         )
 
-    def _gates(
-        self, drive: FloatArray, state: FloatArray
-    ) -> tuple[tuple[FloatArray, FloatArray, FloatArray], FloatArray]:
-        """((i, f, o), g)."""
+    def _preactivations(self, drive: FloatArray, state: FloatArray) -> list[FloatArray]:
+        """Those of i, f, g and o."""
         a = drive + state[..., : self.output_size] @ self.weights.weight_hh.T
-        a_i, a_f, a_g, a_o = np.split(a, 4, axis=-1)
-        return (sigmoid(a_i), sigmoid(a_f), sigmoid(a_o)), np.tanh(a_g)
+        return np.split(a, 4, axis=-1)

@@ -33,7 +33,8 @@ class StepJacobian:
     """J = ∂s_t/∂s_{t-1} at one state under zero input."""
 
     at: Literal["origin", "fixed-point", "none"]
-    """fixed-point: where iterating from zero settles; origin: it does not settle, so J is taken at
+    """fixed-point: the one found from zero by iterating, then by Newton (which may reach one that
+    iterating alone leaves again: it is then not stable); origin: none was found, so J is taken at
     h = c = 0; none: not computed (the state is too wide, or not finite)."""
 
     stable: bool | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mpmath
 import numpy as np
 import pytest
 import torch
@@ -144,3 +145,25 @@ def test_origin_eigenvalues_of_the_gru_have_their_closed_form():
     r, z = 1 / (1 + np.exp(-0.7)), 1 / (1 + np.exp(-1.3))
     for value in z + (1 - z) * r * np.linalg.eigvals(weight_hh[8:]):
         assert np.abs(found - value).min() < EXACT
+
+
+@pytest.mark.parametrize("gain", [15.0, 20.0, 300.0])
+def test_a_saturated_slope_keeps_its_digits(gain):
+    """tanh′ where 1 − tanh² is rounded away: torch's autograd gives 0 there, mpmath the truth."""
+    one = np.ones((1, 1))
+    cell = CELLS["rnn"](LayerWeights(0 * one, gain * one, np.zeros(1), np.zeros(1)))
+    slope = cell.linearise(np.zeros((1, 1)), one).jacobian()[0, 0, 0]
+    with mpmath.workdps(300):
+        expected = float(gain * (1 - mpmath.tanh(gain) ** 2))
+    # exp(−2a) carries the rounding of its argument: 600 half-ulps at most.
+    assert slope == pytest.approx(expected, rel=1e-13)
+
+
+def test_an_open_gate_keeps_the_digits_of_its_slope():
+    """LSTM with f open to b = 40: ∂c′/∂h = c f(1 − f) W_hf, 4e-18 where 1 − f is exactly 0."""
+    weight_hh = np.zeros((4, 1))
+    weight_hh[1] = 1.0
+    bias = np.array([0.0, 40.0, 0.0, 0.0])
+    cell = CELLS["lstm"](LayerWeights(np.zeros((4, 1)), weight_hh, bias, np.zeros(4)))
+    jacobian = cell.linearise(cell.project(np.zeros(1)), np.array([0.0, 1.0])).jacobian()
+    assert jacobian[1, 0] == pytest.approx(np.exp(-40.0) / (1 + np.exp(-40.0)) ** 2, rel=1e-14)

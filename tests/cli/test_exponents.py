@@ -34,9 +34,10 @@ def test_every_exponent_of_forget_gates(forget_gates, capsys):
     drive = traced(capsys, forget_gates, "--exponents", "all", "--input", "zero")
     expected = [-math.log1p(math.exp(-b)) for b in (3.0, 2.0, 1.0)]
     # Random tangents turn into the slow cells as e^(-gap·t): after the 20 discarded steps of a gap
-    # of 0.08 an angle of e^-1.6 is left, spread over 180 steps. Their volume needs no turning.
+    # of 0.08 an angle of e^-1.6 is left, spread over 180 steps. Their volume turns less: only the
+    # share of h in it, which follows c, still moves.
     np.testing.assert_allclose(drive["lyapunov"][:3], expected, atol=2e-3)
-    assert sum(drive["lyapunov"][:3]) == pytest.approx(sum(expected), abs=1e-9)
+    assert sum(drive["lyapunov"][:3]) == pytest.approx(sum(expected), abs=2e-5)
     assert len(drive["lyapunov"]) == 6
     assert drive["lyapunov_standard_error"] < 1e-3
     # σ₁ of the whole product: the longest-lived cell, σ(3)^T, times √(1 + the h it shows).
