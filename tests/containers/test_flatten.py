@@ -148,15 +148,16 @@ def test_the_name_of_a_corrupt_tensor_is_told() -> None:
 @pytest.mark.parametrize(
     "arguments", [(), (1,), (1, 2, 3), (None, 0, (1,), (1,)), (1, 2, 3, 4, 5, 6, 7)]
 )
-@pytest.mark.parametrize("name", ["_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3"])
+@pytest.mark.parametrize(
+    "name", ["_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_qtensor"]
+)
 def test_malformed_calls(name: str, arguments: tuple[object, ...]) -> None:
     with pytest.raises(RnndiagError, match="RD003 corrupt tensor"):
         flat(CallRecord(GlobalRecord("torch._utils", name), arguments))
 
 
-def test_shards_and_quantised_tensors_are_named() -> None:
+def test_shards_are_named() -> None:
     calls = {
-        "quantised": GlobalRecord("torch._utils", "_rebuild_qtensor"),
         "wraps": GlobalRecord("torch._utils", "_rebuild_wrapper_subclass"),
         "shard": GlobalRecord("torch.distributed.tensor", "DTensor"),
     }
