@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from rnndiag.containers.checkpoint import Checkpoint
 from rnndiag.recognise.absence import explain_absence
 from rnndiag.recognise.companions import embeddings, other_matrices, readouts
 from rnndiag.recognise.declare import Declaration, parse_declaration
 from rnndiag.recognise.declared import apply
-from rnndiag.recognise.layers import Recognition, RecurrentModule, Unrecognised
+from rnndiag.recognise.layers import Recognition, RecurrentLayer, RecurrentModule, Unrecognised
 from rnndiag.recognise.lookalikes import lookalikes
 from rnndiag.recognise.names import model_tensors
 from rnndiag.recognise.slots import stacks
 from rnndiag.recognise.stacks import build
+from rnndiag.recognise.wrappers import unwrap
 
 __all__ = ["Declaration", "explain_absence", "parse_declaration", "recognise"]
 
@@ -23,11 +25,12 @@ def recognise(checkpoint: Checkpoint, declarations: Sequence[Declaration] = ()) 
 
     Raises RnndiagError for a declaration that fits no tensor, several, or none of its shape.
     """
-    tensors = model_tensors(checkpoint)
+    unwrapped = unwrap(model_tensors(checkpoint))
+    tensors = unwrapped.tensors
     modules: list[RecurrentModule] = []
     unrecognised: list[Unrecognised] = []
     claimed: set[str] = set()
-    for stack in stacks(tensors):
+    for stack in stacks(tensors, unwrapped.refused):
         module, complaints = build(stack, checkpoint.values)
         modules += [] if module is None else [module]
         unrecognised += complaints
@@ -36,6 +39,7 @@ def recognise(checkpoint: Checkpoint, declarations: Sequence[Declaration] = ()) 
     unrecognised += lookalikes(tensors, claimed)
     for declaration in declarations:
         modules = apply(declaration, tensors, modules)
+    modules = [_with_remarks(module, unwrapped.rebuilt) for module in modules]
     used = {key for module in modules for layer in module.flat for key in layer.keys}
     return Recognition(
         modules=tuple(sorted(modules, key=lambda module: module.name)),
@@ -55,3 +59,13 @@ def _without_copies(modules: Sequence[RecurrentModule]) -> list[RecurrentModule]
         )
         kept.setdefault(storage, module)
     return list(kept.values())
+
+
+def _with_remarks(module: RecurrentModule, rebuilt: Mapping[str, str]) -> RecurrentModule:
+    """A module whose layers say which of their tensors are not stored as such."""
+
+    def said(layer: RecurrentLayer) -> RecurrentLayer:
+        remarks = tuple(rebuilt[key] for key in layer.keys if key in rebuilt)
+        return replace(layer, assumptions=(*layer.assumptions, *remarks)) if remarks else layer
+
+    return replace(module, layers=tuple(tuple(map(said, depth)) for depth in module.layers))

@@ -13,8 +13,8 @@ DIRECTIONS: tuple[Direction, ...] = ("forward", "reverse")
 
 def complaints(stack: Stack) -> list[Unrecognised]:
     """Everything that keeps a stack from being measured; deeper checks need the earlier ones."""
-    if stack.wrapped:
-        return [_wrapped(stack, plain) for plain in stack.wrapped]
+    if stack.refused:
+        return [_refused(stack, plain) for plain in stack.refused]
     found = []
     for _, slots in stack.ordered():
         reason = next(_within_layer(slots), None)
@@ -33,17 +33,16 @@ def _entry(slots: Slots, reason: str) -> Unrecognised:
     return Unrecognised(nearest.key, nearest.tensor.shape, reason)
 
 
-def _wrapped(stack: Stack, plain: str) -> Unrecognised:
-    """A weight that is stored in parts."""
-    kind, parts = stack.wrapped[plain].kind, stack.wrapped[plain].parts
+def _refused(stack: Stack, plain: str) -> Unrecognised:
+    """A weight that is stored in parts which do not give it."""
+    refused = stack.refused[plain]
     named = next(
         named
         for slots in stack.positions.values()
         for named in slots.values()
-        if named.key == parts[0]
+        if named.key == refused.parts[0]
     )
-    reason = f"{kind}: not rebuilt yet ({plain} is stored as {', '.join(parts)})"
-    return Unrecognised(named.key, named.tensor.shape, reason)
+    return Unrecognised(named.key, named.tensor.shape, refused.reason)
 
 
 def _within_layer(slots: Slots) -> Iterator[str]:

@@ -1,9 +1,8 @@
-"""What a tensor's name says: PyTorch's parameters, optimizer state, second views, wrappers."""
+"""What a tensor's name says: PyTorch's parameters, optimizer state, second views."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -30,9 +29,10 @@ OPTIMIZER_PARTS = frozenset(
 """Keys of the optimizers in torch.optim, Adafactor, Adan and apex; no module calls a weight so."""
 
 OPTIMIZER_STATE = re.compile(
-    r"(?:.*\.)?state\.(?:.*\.)?(?:step|sum|ax|mu|eta|prev|step_size)", re.DOTALL
+    r"(?:.*\.)?state\.(?:(?:.*\.)?(?:step|sum|ax|mu|eta|prev|step_size)|<key [0-9]+>)", re.DOTALL
 )
-"""Keys too common to be told by themselves, below a `state` as every state_dict has it."""
+"""Keys too common to be told by themselves, below a `state` as every state_dict has it, and
+parameters that are keys themselves, as the oldest optimizers had them."""
 
 SECOND_VIEWS = frozenset({"_flat_weights", "_all_weights", "all_weights", "_flat_weight_refs"})
 """Lists in a pickled nn.RNNBase that hold its parameters a second time."""
@@ -106,67 +106,3 @@ def model_tensors(checkpoint: Checkpoint) -> dict[str, StoredTensor]:
         for name, tensor in checkpoint.tensors.items()
         if not is_optimizer_state(name) and not is_second_view(name)
     }
-
-
-@dataclass(frozen=True)
-class Wrapped:
-    """A weight that is stored as the parts it is computed from."""
-
-    kind: str
-    parts: tuple[str, ...]
-    """Full names of the parts, in the order of the file."""
-
-
-WEIGHT_DROP = "AWD-LSTM weight drop"
-
-WRAPPERS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("weight_norm", re.compile(r"(?P<name>[^.]+)_[gv]")),
-    ("pruning or spectral_norm", re.compile(r"(?P<name>[^.]+)_(?:orig|mask|u)")),
-    (WEIGHT_DROP, re.compile(r"(?P<name>[^.]+)_raw")),
-    (
-        "parametrization",
-        re.compile(r"parametrizations\.(?P<name>[^.]+)\.(?:original[0-9]*|[0-9]+\..*)", re.DOTALL),
-    ),
-)
-"""How each wrapper of torch.nn.utils, and AWD-LSTM's WeightDrop, renames a weight in its module."""
-
-
-def unwrap(name: str, names: Mapping[str, object]) -> tuple[str, str] | None:
-    """The standard name that a wrapped part stands for, and the wrapper's kind."""
-    module, local = _split(name)
-    for kind, pattern in WRAPPERS:
-        found = pattern.fullmatch(local)
-        if found is None or parse(found["name"]) is None:
-            continue
-        inner = join(module, "module")
-        if kind == WEIGHT_DROP and join(inner, _input_weight(found["name"])) in names:
-            module = inner
-        return join(module, found["name"]), kind
-    return None
-
-
-def _split(name: str) -> tuple[str, str]:
-    """Module and the name inside it; the `parametrizations` container is inside it."""
-    module, dot, rest = f".{name}".rpartition(".parametrizations.")
-    if dot:
-        return module[1:], f"parametrizations.{rest}"
-    module, _, local = name.rpartition(".")
-    return module, local
-
-
-def _input_weight(name: str) -> str:
-    """weight_ih_l0 for weight_hh_l0."""
-    return name.replace("_hh", "_ih", 1)
-
-
-def wrapped_weights(names: Iterable[str]) -> dict[str, Wrapped]:
-    """Standard name to the parts it must be rebuilt from."""
-    order = dict.fromkeys(names)
-    found: dict[str, Wrapped] = {}
-    for name in order:
-        target = unwrap(name, order)
-        if target is not None:
-            plain, kind = target
-            earlier = found[plain].parts if plain in found else ()
-            found[plain] = Wrapped(kind, (*earlier, name))
-    return found

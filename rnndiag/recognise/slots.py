@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from rnndiag.containers.checkpoint import StoredTensor
 from rnndiag.recognise.layers import GATES, CellKind, Direction
-from rnndiag.recognise.names import Role, Wrapped, parse, wrapped_weights
+from rnndiag.recognise.names import Role, parse
+from rnndiag.recognise.wrappers import Refused
 
 
 class Named(NamedTuple):
@@ -33,15 +34,16 @@ class Stack:
 
     module: str
     positions: dict[Position, Slots]
-    wrapped: dict[str, Wrapped]
-    """Standard name to the parts it is stored in; its slot holds the first part."""
+    refused: dict[str, Refused]
+    """Standard name of a weight that is stored as parts and cannot be rebuilt; its slot holds the
+    first part."""
 
     @property
     def names(self) -> set[str]:
         """Every tensor that belongs here, parts of wrapped ones included."""
         plain = {named.key for slots in self.positions.values() for named in slots.values()}
         return plain | {
-            name for key, wrapped in self.wrapped.items() for name in (key, *wrapped.parts)
+            name for key, refused in self.refused.items() for name in (key, *refused.parts)
         }
 
     def ordered(self) -> list[tuple[Position, Slots]]:
@@ -55,20 +57,19 @@ def _order(position: Position) -> tuple[int, str]:
     return (-1 if layer is None else layer, direction)
 
 
-def stacks(tensors: Mapping[str, StoredTensor]) -> list[Stack]:
+def stacks(tensors: Mapping[str, StoredTensor], refused: Mapping[str, Refused]) -> list[Stack]:
     """Group the standard names by prefix, in the order of the file."""
-    wrapped = wrapped_weights(tensors)
     found: dict[str, Stack] = {}
-    for name in (*tensors, *wrapped):
+    for name in (*tensors, *refused):
         parameter = parse(name)
         if parameter is None:
             continue
         stack = found.setdefault(parameter.module, Stack(parameter.module, {}, {}))
         slots = stack.positions.setdefault((parameter.layer, parameter.direction), {})
         key = name
-        if name in wrapped:
-            stack.wrapped[name] = wrapped[name]
-            key = wrapped[name].parts[0]
+        if name in refused:
+            stack.refused[name] = refused[name]
+            key = refused[name].parts[0]
         slots[parameter.role] = Named(key, tensors[key])
     return list(found.values())
 

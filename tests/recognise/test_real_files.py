@@ -75,6 +75,28 @@ def test_other_recurrences_are_unrecognised_and_nothing_else_is(entry):
         assert any(module in f"{each.name}." for each in found.unrecognised)
 
 
+WORDS = {
+    "projected LSTM": "a projected LSTM in AllenNLP's layout",
+    "low-rank": "a low-rank recurrence",
+    "Linear on cat": "the input and the hidden state side by side",
+    "RWKV": "RWKV time mixing",
+    "S4": "a state-space layer (S4",
+}
+"""What the manifest calls a recurrence, and what the reason has to call it."""
+
+
+def test_other_recurrences_are_called_what_they_are(shared):
+    seen = set()
+    for entry in ENTRIES:
+        for layer in entry["recurrent"]:
+            for kind, words in WORDS.items():
+                if layer not in listed(entry) and kind in layer["cell"]:
+                    found = recognise(read(str(shared / "checkpoints" / entry["file"])))
+                    assert all(words in each.reason for each in found.unrecognised)
+                    seen.add(kind)
+    assert seen == set(WORDS)
+
+
 @pytest.mark.parametrize("entry", FILES)
 def test_a_file_without_layers_says_what_it_holds(entry):
     described = read(str(FOLDER / entry["file"]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 from recognise.wrapping import checkpoint, state
-from torch.nn.utils import prune
 
 from rnndiag.recognise import recognise
 
@@ -134,41 +133,65 @@ def test_layer_numbers_out_of_all_bounds(number):
     assert found.modules == ()
 
 
-def test_weight_norm_is_said_and_not_measured():
+def test_spectral_norm_is_said_and_not_measured():
     module = torch.nn.LSTM(5, 4)
-    with pytest.warns(FutureWarning):
-        torch.nn.utils.weight_norm(module, "weight_hh_l0")
+    torch.nn.utils.spectral_norm(module, "weight_hh_l0")
     entry = only_entry(state(module, "rnn."))
-    assert entry.reason.startswith("weight_norm: not rebuilt yet")
-    assert "rnn.weight_hh_l0_g, rnn.weight_hh_l0_v" in entry.reason
+    assert entry.reason.startswith("spectral_norm: cannot be rebuilt from the file alone")
+    assert "rnn.weight_hh_l0_orig, rnn.weight_hh_l0_u" in entry.reason
 
 
+@pytest.mark.parametrize(
+    ("wrap", "kind"),
+    [
+        (torch.nn.utils.parametrizations.spectral_norm, "spectral_norm"),
+        (torch.nn.utils.parametrizations.orthogonal, "orthogonal parametrization"),
+        (
+            lambda module, name: torch.nn.utils.parametrize.register_parametrization(
+                module, name, torch.nn.Tanh()
+            ),
+            "parametrization",
+        ),
+    ],
+)
 @pytest.mark.parametrize("name", ["weight_hh_l0", "weight_ih_l0"])
-def test_parametrizations_are_said_and_not_measured(name):
+def test_other_parametrizations_are_said_and_not_measured(wrap, kind, name):
     module = torch.nn.LSTM(5, 4)
-    torch.nn.utils.parametrizations.weight_norm(module, name)
+    wrap(module, name)
     for prefix in ("", "rnn."):
         entry = only_entry(state(module, prefix))
-        assert "not rebuilt yet" in entry.reason
-        assert f"{prefix}parametrizations.{name}.original0" in entry.reason
+        assert entry.reason.startswith(f"{kind}: cannot be rebuilt from the file alone")
+        assert f"{prefix}parametrizations.{name}.original" in entry.reason
 
 
-@pytest.mark.parametrize("copy", [False, True])
-def test_weight_drop_is_said_and_not_measured(copy):
-    inner = state(torch.nn.LSTM(5, 4), "rnns.0.module.")
-    raw = inner["rnns.0.module.weight_hh_l0"].clone()
-    if not copy:
-        del inner["rnns.0.module.weight_hh_l0"]
-    entry = only_entry({"rnns.0.weight_hh_l0_raw": raw, **inner})
-    assert entry.name == "rnns.0.weight_hh_l0_raw"
-    assert entry.reason.startswith("AWD-LSTM weight drop: not rebuilt yet")
+@pytest.mark.parametrize(
+    ("missing", "kind"), [("g", "weight_norm"), ("v", "weight_norm"), ("orig", "pruning")]
+)
+def test_a_missing_part_is_said(missing, kind):
+    tensors = stack(depth=1)
+    weight = tensors.pop("rnn.weight_hh_l0")
+    other = {"g": "v", "v": "g", "orig": "mask"}[missing]
+    tensors[f"rnn.weight_hh_l0_{other}"] = weight
+    assert only_entry(tensors).reason.startswith(f"{kind}, of which a part is missing")
 
 
-def test_pruning_is_said_and_not_measured():
-    module = torch.nn.LSTM(5, 4)
-    prune.l1_unstructured(module, "weight_hh_l0", amount=0.5)
-    entry = only_entry(state(module, "rnn."))
-    assert "not rebuilt yet" in entry.reason
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"g": (15, 1)}, {"v": (16, 4)}),
+        ({"g": (16,)}, {"v": (16, 4)}),
+        ({"orig": (16, 4)}, {"mask": (16, 1)}),
+        ({"orig": (16, 4)}, {"mask": (4, 16)}),
+    ],
+)
+def test_parts_that_do_not_fit_together(first, second):
+    tensors = stack(depth=1)
+    del tensors["rnn.weight_hh_l0"]
+    for part, shape in (first | second).items():
+        tensors[f"rnn.weight_hh_l0_{part}"] = torch.ones(shape)
+    reason = only_entry(tensors).reason
+    assert "do not fit together" in reason
+    assert all(str(shape) in reason for shape in (first | second).values())
 
 
 def test_one_bad_module_leaves_the_others():
