@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from rnndiag.containers.readable import Readable
 
 _BLOCK_BYTES = 1 << 20
@@ -11,6 +9,8 @@ _BLOCK_BYTES = 1 << 20
 
 def sha256(readable: Readable) -> str:
     """In hexadecimal, as `sha256sum` prints it."""
+    import hashlib
+
     digest = hashlib.sha256()
     for start in range(0, readable.size, _BLOCK_BYTES):
         digest.update(readable.read_at(start, min(_BLOCK_BYTES, readable.size - start)))

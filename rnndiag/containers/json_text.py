@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from rnndiag.containers.failures import damaged, refused
 from rnndiag.containers.text import printable
 
@@ -20,6 +18,8 @@ def json_object(raw: bytes, what: str) -> dict[str, object]:
         if len(found) != len(pairs):
             raise refused(f"{what} names something twice")
         return found
+
+    import json
 
     try:
         found = json.loads(raw.decode("utf-8"), object_pairs_hook=without_repeats)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import weakref
 from io import FileIO
 from typing import IO, BinaryIO
@@ -23,6 +22,8 @@ def spooled() -> Source:
 
     Raises RD001 where nothing can be read, RD003 for nothing and RD004 beyond MAX_BYTES.
     """
+    import tempfile
+
     try:
         with tempfile.TemporaryFile(buffering=0) as spool:
             _copy(sys.stdin.buffer, spool)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from rnndiag.containers.candidate import Candidate, Container, Contents
 from rnndiag.containers.failures import damaged
 from rnndiag.containers.flatten import flatten
+from rnndiag.containers.packed_layers import unpacked
 from rnndiag.containers.pickle_machine import MAX_WORK, PickleMachine
 from rnndiag.containers.pickle_opcodes import run
 from rnndiag.containers.pickle_stream import PickleStream
@@ -50,7 +51,8 @@ class TorchPickle:
         """Everything below the root, by dotted name."""
         found = flatten(root, storages)
         would_import = tuple(sorted(printable(name) for name in self.names))
-        return Contents(found.tensors, found.values, tuple(found.skipped), would_import)
+        tensors = unpacked(found.tensors, found.values)
+        return Contents(tensors, found.values, tuple(found.skipped), would_import)
 
     def _called(self, machine: PickleMachine, call: CallRecord) -> object:
         """A call that loads bytes as a torch file stands for what that file holds."""

@@ -7,7 +7,6 @@ their entries by number.
 from __future__ import annotations
 
 import struct
-import tarfile
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -46,6 +45,8 @@ def _open(candidate: Candidate, pickle: TorchPickle) -> NestedRecord:
 
 def _members(source: Readable) -> dict[str, Part]:
     """Where each member lies. The standard library reads the directory and extracts nothing."""
+    import tarfile
+
     members: dict[str, Part] = {}
     try:
         with tarfile.open(fileobj=Window(source), mode="r:") as archive:
