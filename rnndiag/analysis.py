@@ -96,15 +96,18 @@ class FileResult:
     """"given", "default", or the name of the file's own setting."""
 
 
-def analyse(checkpoint: Checkpoint, request: Request) -> FileResult:
+def analyse(checkpoint: Checkpoint, request: Request, require_layers: bool = True) -> FileResult:
     """Recognise and measure everything that was asked for.
 
-    Raises RnndiagError: RD006 without recurrent weights, RD007 for a --layer that matches nothing
-    or inputs that fit nothing.
+    Without `require_layers`, a file whose recurrences are all unrecognised gives a result without
+    layers. Raises RnndiagError: RD006 without recurrent weights, RD007 for a --layer that matches
+    nothing or inputs that fit nothing.
     """
     recognition = recognise(checkpoint, request.declarations)
     if not recognition.modules:
-        raise explain_absence(checkpoint, recognition)
+        if require_layers or not recognition.unrecognised:
+            raise explain_absence(checkpoint, recognition)
+        return FileResult(checkpoint, recognition, (), training_state(checkpoint))
     modules = _selected(recognition.modules, request.layer)
     seq_len, source = _sequence_length(checkpoint, request.trace)
     if request.trace is not None:

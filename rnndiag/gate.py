@@ -23,7 +23,7 @@ def check_paths(
     reports: list[FileReport] = []
     skipped: list[Skipped] = []
     for path, named in _files(paths):
-        report = report_file(path, request)
+        report = report_file(path, request, named=named)
         if report.error is not None and not named and report.error.code in SKIPPABLE:
             skipped.append(Skipped(path, report.error.what))
         else:

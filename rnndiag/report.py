@@ -65,9 +65,14 @@ class Report:
         """All findings of all files."""
         return [finding for file in self.files for finding in file.findings]
 
+    @property
+    def measured(self) -> bool:
+        """Whether any recurrent layer of any file was looked at."""
+        return any(file.result is None or file.result.layers for file in self.files)
+
     def _judge(self) -> ExitCode:
         """2 beats 1: a file without a verdict is never hidden by another's findings."""
-        if not self.files or any(file.error is not None for file in self.files):
+        if not self.measured or any(file.error is not None for file in self.files):
             return ExitCode.NO_VERDICT
         failing = self.fail_on != "never" and self._reaches(self.fail_on)
         return ExitCode.FINDINGS if failing else ExitCode.CLEAN
@@ -82,11 +87,16 @@ def report_file(
     request: Request,
     advice: AdviceRequest | None = None,
     shown_as: str | None = None,
+    named: bool = True,
 ) -> FileReport:
-    """Read, measure and judge one file; an input error becomes part of the report."""
+    """Read, measure and judge one file; an input error becomes part of the report.
+
+    A file that was not named but met in a folder may hold recurrences of which none is measured:
+    that is a finding then, where a named one gets an error.
+    """
     shown = path if shown_as is None else shown_as
     try:
-        result = analyse(read(path), request)
+        result = analyse(read(path), request, require_layers=named)
     except RnndiagError as error:
         return FileReport(shown, error=error)
     return FileReport(

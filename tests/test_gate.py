@@ -7,8 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from cli.command import FIXTURES
 
+import rnndiag
 from rnndiag.analysis import Request
 from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.gate import _cannot_list, check_paths
@@ -97,3 +99,17 @@ def test_files_come_sorted_by_path(folder):
 def test_a_folder_that_cannot_be_listed_stops_the_gate():
     with pytest.raises(RnndiagError, match=r"RD001 folder x cannot be listed: permission denied"):
         _cannot_list(PermissionError(13, "Permission denied", "x"))
+
+
+def test_an_unmeasured_recurrence_met_in_a_folder_is_a_finding(tmp_path):
+    """Skipped in silence, a folder of networks that nobody measured would pass."""
+    torch.save({"rnn.m": torch.ones(64, 2), "rnn.n": torch.ones(2, 64)}, tmp_path / "low_rank.pt")
+    alone = rnndiag.check(str(tmp_path))
+    assert [finding.code for finding in alone.findings] == ["RD104"]
+    assert alone.exit_code == 2
+
+    torch.save(torch.nn.LSTM(3, 4).state_dict(), tmp_path / "lstm.pt")
+    beside = rnndiag.check(str(tmp_path))
+    assert "RD104" in [finding.code for finding in beside.findings]
+    assert beside.exit_code == 0
+    assert rnndiag.check(str(tmp_path), fail_on="warning").exit_code == 1

@@ -48,13 +48,13 @@ def check(
         skipped_files=skipped,
         fail_on=fail_on,
     )
-    if not files:
-        complain(_nothing(named, len(skipped)))
+    if not report.measured and all(file.error is None for file in files):
+        complain(_nothing(named, len(skipped) + len(files)))
     return show(report, format_name, output)
 
 
-def _nothing(named: list[str], skipped: int) -> RnndiagError:
-    """Why a gate that read no checkpoint gives no verdict."""
+def _nothing(named: list[str], looked_at: int) -> RnndiagError:
+    """Why a gate that measured no layer gives no verdict."""
     where = ", ".join(named)
-    what = f"nothing to check in {where}: {skipped} files, none a recurrent checkpoint"
+    what = f"nothing was checked in {where}: {looked_at} files, no recurrent layer measured"
     return RnndiagError(InputCode.NO_RECURRENT_WEIGHTS, what, "name a checkpoint")
