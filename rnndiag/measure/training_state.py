@@ -10,8 +10,15 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from rnndiag.containers.checkpoint import Checkpoint, StoredTensor
-from rnndiag.recognise.optimizers import Optimizer, number_at, optimizers
-from rnndiag.recognise.settings import Setting, clip_setting, sequence_length_setting
+from rnndiag.recognise.optimizers import Optimizer, optimizers
+from rnndiag.recognise.parameters import match_parameters
+from rnndiag.recognise.settings import (
+    Setting,
+    clip_setting,
+    epoch_setting,
+    loss_scales,
+    sequence_length_setting,
+)
 
 __all__ = [
     "ParameterGradient",
@@ -35,10 +42,13 @@ class ParameterGradient(NamedTuple):
     """The size of one parameter's gradients, as its second moment tells it."""
 
     name: str
-    """Of its state in the file, "optimizer.state.0"."""
+    """Of the parameter where it is known, else that of its state."""
 
     rms: float
     """Root mean square over elements and recent steps."""
+
+    state: str
+    """Name of its state in the file, "optimizer.state.0"."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,9 @@ class TrainingState:
 
     parameters: int
     """Parameters that have state."""
+
+    not_mapped: str | None
+    """Why it is not known which parameter each state belongs to; None if it is, of all of them."""
 
     gradient_rms_norm: float | None
     """R = sqrt(sum of exp_avg_sq / (1 - beta2^t)) over all parameters: the root mean square,
@@ -76,6 +89,17 @@ class TrainingState:
     clipped_at: float | None = None
     """The round number that gradient_rms_norm lies at: probably a clip value that always held."""
 
+    epoch: int | None = None
+    """Of training, as the file counts it."""
+
+    loss_scale: float | None = None
+    """Of a gradient scaler for mixed precision, whose state is in the file."""
+
+    @property
+    def mapped(self) -> bool:
+        """Whether every state's parameter is known."""
+        return self.not_mapped is None
+
 
 SECOND_MOMENT: Mapping[OptimizerKind, tuple[str, str | None]] = {
     "adam": ("exp_avg_sq", "betas.1"),
@@ -90,18 +114,26 @@ DECOUPLING: frozenset[OptimizerKind] = frozenset({"adam", "amsgrad"})
 """Kinds whose file may be that of a variant whose weight decay bypasses the averages."""
 
 
-def training_state(checkpoint: Checkpoint) -> TrainingState | None:
+def training_state(
+    checkpoint: Checkpoint, companion: Checkpoint | None = None
+) -> TrainingState | None:
     """What the optimizer's state says of its gradients; None where the file has no such state.
+
+    A companion is a file beside the model's that holds the optimizer's state.
 
     Adam's second moment is v_t = (1-b) sum_s b^(t-s) g_s^2, b = beta2, so v_t / (1-b^t) is the
     weighted mean of g_s^2, and R^2 its sum over all elements. RMSprop has the same with alpha;
     Adagrad's (sum - initial) / t weighs all steps alike. Kingma & Ba 2015, algorithm 1.
     """
-    found = optimizers(checkpoint)
+    files = (checkpoint,) if companion is None else (companion, checkpoint)
+    found = optimizers(files[0])
     if not found:
         return None
     chosen = max(found, key=lambda optimizer: len(optimizer.states))
     kind = _kind(chosen)
+    match = match_parameters(chosen, checkpoint)
+    scales = [scale for file in files for scale in loss_scales(file)]
+    epochs = [epoch for file in files if (epoch := epoch_setting(file)) is not None]
     squares, absent = _mean_squares(chosen, kind)
     norm = None if absent else math.sqrt(sum(square.total for square in squares))
     steps = [step for name in chosen.states if (step := chosen.step(name)) is not None]
@@ -111,15 +143,18 @@ def training_state(checkpoint: Checkpoint) -> TrainingState | None:
         step=int(max(steps)) if steps else None,
         learning_rate=rates[0] if rates else None,
         parameters=len(chosen.states),
+        not_mapped=match.reason,
         gradient_rms_norm=norm,
         absent=absent,
         non_finite=sum(map(_non_finite, _averages(chosen))),
         per_parameter=tuple(
-            ParameterGradient(square.name, math.sqrt(square.total / square.size))
+            _gradient(square, f"{chosen.prefix}state.{square.parameter}", match.names)
             for square in squares
         ),
-        caveats=(*_several(found, chosen), *_caveats(chosen, kind, norm)),
+        caveats=(*_several(found, chosen), *_caveats(chosen, kind, norm, scales)),
         clipped_at=None if norm is None else _round_number(norm),
+        epoch=epochs[0] if epochs else None,
+        loss_scale=scales[0].value if scales else None,
     )
 
 
@@ -151,9 +186,15 @@ def _non_finite(tensor: StoredTensor) -> int:
 class MeanSquare(NamedTuple):
     """The mean over steps of one parameter's squared gradient norm."""
 
-    name: str
+    parameter: str
     total: float
     size: int
+
+
+def _gradient(square: MeanSquare, state: str, names: Mapping[str, str]) -> ParameterGradient:
+    """A mean square under the parameter's own name, or its state's."""
+    rms = math.sqrt(square.total / square.size)
+    return ParameterGradient(names.get(square.parameter, state), rms, state)
 
 
 def _mean_squares(optimizer: Optimizer, kind: OptimizerKind) -> tuple[list[MeanSquare], str | None]:
@@ -168,7 +209,7 @@ def _mean_squares(optimizer: Optimizer, kind: OptimizerKind) -> tuple[list[MeanS
             reasons.append(total)
         elif total is not None:
             size = optimizer.states[parameter][SECOND_MOMENT[kind][0]].size
-            squares.append(MeanSquare(f"{optimizer.prefix}state.{parameter}", total, size))
+            squares.append(MeanSquare(parameter, total, size))
     if not squares and not reasons:
         reasons.append("no step has been taken")
     return squares, reasons[0] if reasons else None
@@ -215,14 +256,16 @@ def _several(found: Sequence[Optimizer], chosen: Optimizer) -> Iterator[str]:
         yield f"{len(found)} optimizers in the file: only {where}, with the most state, is counted"
 
 
-def _caveats(optimizer: Optimizer, kind: OptimizerKind, norm: float | None) -> Iterator[str]:
+def _caveats(
+    optimizer: Optimizer, kind: OptimizerKind, norm: float | None, scales: Sequence[Setting]
+) -> Iterator[str]:
     """What to bear in mind about R: one sentence each."""
     if norm is None:
         return
     if any(optimizer.settings("weight_decay")) and optimizer.decoupled is not True:
         doubtful = optimizer.decoupled is None and kind in DECOUPLING
         yield f"{'unless it is AdamW, ' if doubtful else ''}includes weight decay * weights"
-    for name, scale in _scalers(optimizer.checkpoint):
+    for name, scale in scales:
         yield (
             f"a loss scaler's state is in the file ({name} = {scale:g}): if gradients were not "
             "unscaled before the step, the norms are that many times too large"
@@ -230,17 +273,6 @@ def _caveats(optimizer: Optimizer, kind: OptimizerKind, norm: float | None) -> I
     clip = _round_number(norm)
     if clip is not None:
         yield f"probably clipped at {clip:g}: the true norms are gone"
-
-
-def _scalers(checkpoint: Checkpoint) -> Iterator[tuple[str, float]]:
-    """Name and scale of every torch.amp.GradScaler's state, and apex's."""
-    for name in (*checkpoint.values, *checkpoint.tensors):
-        module, _, key = name.rpartition(".")
-        beside = f"{module}.growth_factor" if module else "growth_factor"
-        if key == "loss_scale" or (key == "scale" and beside in checkpoint.values):
-            scale = number_at(checkpoint, name)
-            if scale is not None:
-                yield name, scale
 
 
 def _round_number(norm: float) -> float | None:

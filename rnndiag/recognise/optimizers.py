@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from rnndiag.containers.checkpoint import Checkpoint, StoredTensor
 
@@ -29,12 +30,27 @@ class Optimizer:
     states: Mapping[str, Mapping[str, StoredTensor]]
     """Parameter id to key to running average, in the order of the file."""
 
-    groups: Mapping[str, str]
-    """Parameter id to parameter group, as far as the file lists them."""
+    order: tuple[tuple[str, ...], ...]
+    """Parameter ids of each group as the file lists them, those without state included."""
 
     group_names: tuple[str, ...]
 
     checkpoint: Checkpoint
+
+    @cached_property
+    def groups(self) -> Mapping[str, str]:
+        """Parameter id to parameter group, as far as the file lists them."""
+        pairs = zip(self.group_names, self.order, strict=True)
+        return {each: group for group, ids in pairs for each in ids}
+
+    def shape(self, parameter: str) -> tuple[int, ...] | None:
+        """Of a parameter's running averages, which is its own; None where it has none."""
+        averages = self.states.get(parameter)
+        return None if averages is None else next(iter(averages.values())).shape
+
+    def key_tensor(self, parameter: str) -> StoredTensor | None:
+        """The parameter itself, where the state is keyed by it as in the oldest files."""
+        return self.checkpoint.tensors.get(f"{self.prefix}state.{parameter}")
 
     def settings(self, key: str) -> list[float | None]:
         """A number from every parameter group."""
@@ -72,19 +88,46 @@ def optimizers(checkpoint: Checkpoint) -> list[Optimizer]:
         if found is not None and found["key"] in AVERAGES and tensor.is_floating and tensor.size:
             own = states.setdefault(found["optimizer"], {})
             own.setdefault(found["id"], {})[found["key"]] = tensor
-    groups: dict[str, dict[str, str]] = {prefix: {} for prefix in states}
-    names: dict[str, dict[str, None]] = {prefix: {} for prefix in states}
+    groups: dict[str, dict[str, list[str]]] = {prefix: {} for prefix in states}
     for name in (*checkpoint.values, *checkpoint.tensors):
         prefix, found_groups, rest = name.rpartition("param_groups.")
         if found_groups and prefix in states:
             group, _, key = rest.partition(".")
-            names[prefix][group] = None
-            if key.startswith("params.") and name in checkpoint.values:
-                groups[prefix][str(checkpoint.values[name])] = group
+            params = groups[prefix].setdefault(group, [])
+            if key.startswith("params."):
+                params.append(name)
     return [
-        Optimizer(prefix, own, groups[prefix], tuple(names[prefix]), checkpoint)
+        Optimizer(
+            prefix,
+            own,
+            _order(prefix, own, groups[prefix], checkpoint),
+            tuple(groups[prefix]),
+            checkpoint,
+        )
         for prefix, own in states.items()
     ]
+
+
+def _order(
+    prefix: str,
+    states: Iterable[str],
+    groups: Mapping[str, Iterable[str]],
+    checkpoint: Checkpoint,
+) -> tuple[tuple[str, ...], ...]:
+    """Parameter ids by group: values as they are, tensors as the state that has them as its key."""
+    keys = {}
+    for each in states:
+        tensor = checkpoint.tensors.get(f"{prefix}state.{each}")
+        if tensor is not None:
+            keys[tensor.identity] = each
+
+    def identified(name: str) -> str:
+        if name in checkpoint.values:
+            return str(checkpoint.values[name])
+        # A parameter that has no state is known by its own name.
+        return keys.get(checkpoint.tensors[name].identity, name)
+
+    return tuple(tuple(map(identified, names)) for names in groups.values())
 
 
 def number_at(checkpoint: Checkpoint, name: str) -> float | None:

@@ -11,7 +11,7 @@ from rnndiag.recognise.optimizers import number_at
 CLIP_NAMES = frozenset(
     {"max_grad_norm", "max_gradient_norm", "clip_grad_norm", "clip_gradient_norm"}
     | {"grad_norm_clip", "gradient_clip_val", "gradient_clip", "gradient_clipping"}
-    | {"grad_clip", "clip_grad", "clip_gradient", "clip_gradients", "max_norm"}
+    | {"grad_clip", "clip_grad", "clip_gradient", "clip_gradients"}
 )
 """The norm at which gradients are clipped, as Lightning, transformers and others call it."""
 
@@ -45,6 +45,31 @@ def sequence_length_setting(checkpoint: Checkpoint) -> Setting | None:
         for setting in named
         if isinstance(checkpoint.values[setting.name], int)
     )
+
+
+def epoch_setting(checkpoint: Checkpoint) -> int | None:
+    """The epoch at the root of the file, else the only one below it; None where none is said."""
+    named = {
+        name: value
+        for name, value in checkpoint.values.items()
+        if name.rpartition(".")[2] == "epoch"
+        and isinstance(value, int)
+        and not isinstance(value, bool)
+    }
+    if "epoch" in named:
+        return named["epoch"]
+    return next(iter(named.values())) if len(set(named.values())) == 1 else None
+
+
+def loss_scales(checkpoint: Checkpoint) -> Iterable[Setting]:
+    """Name and scale of every torch.amp.GradScaler's state, and apex's."""
+    for name in (*checkpoint.values, *checkpoint.tensors):
+        module, _, key = name.rpartition(".")
+        beside = f"{module}.growth_factor" if module else "growth_factor"
+        if key == "loss_scale" or (key == "scale" and beside in checkpoint.values):
+            scale = number_at(checkpoint, name)
+            if scale is not None:
+                yield Setting(name, scale)
 
 
 def _named(checkpoint: Checkpoint, names: frozenset[str]) -> Iterable[Setting]:

@@ -83,6 +83,7 @@ def test_the_recorded_norm(tmp_path, prefix, optimizer_class, options, kind, dec
     sizes = [gradient.numel() for gradient in seen[0]]
     for number, gradient in enumerate(state.per_parameter):
         assert gradient.name == (f"{prefix}." if prefix else "") + f"state.{number}"
+        assert gradient.state == gradient.name
         rms = math.sqrt(expected[number] / sizes[number])
         assert gradient.rms == pytest.approx(rms, rel=RECORDED)
 
@@ -225,48 +226,70 @@ def test_old_steps_and_identities_as_keys():
     file = Checkpoint("f", "torch-legacy", 0, {"state.139984565044000.exp_avg_sq": tensor}, values)
     state = training_state(file)
     assert state.gradient_rms_norm == pytest.approx(math.sqrt(6 * 0.25))
-    assert state.per_parameter == (("state.139984565044000", pytest.approx(0.5)),)
+    name = "state.139984565044000"
+    assert state.per_parameter == ((name, pytest.approx(0.5), name),)
+
+
+COMPANIONS = {
+    "flood-forecasting__optimizer_state_epoch025.pt": "flood-forecasting__model_epoch025.pt",
+    "noaa-nwm-lstm__hourly_B__optimizer_state_epoch050.pt": (
+        "noaa-nwm-lstm__hourly_B__model_epoch050.pt"
+    ),
+    "noaa-nwm-lstm__hourly_all__optimizer_state_epoch001.pt": (
+        "noaa-nwm-lstm__hourly_all__model_epoch001.pt"
+    ),
+    "noaa-nwm-lstm__hourly_all__optimizer_state_epoch020.pt": (
+        "noaa-nwm-lstm__hourly_all__model_epoch020.pt"
+    ),
+}
+"""Optimizers' own files, and the models they belong to."""
 
 
 def test_real_files(shared):
     """The manifest's rms values are sqrt(mean(exp_avg_sq)) as stored, without 1/(1-beta2^t).
 
-    Its range is over the moments of more than one element, of any number of dimensions.
+    Its range is over the moments of more than one element, of any number of dimensions. Every
+    parameter that it lists has to have its own name.
     """
     entries = json.loads((shared / "checkpoints" / "MANIFEST.json").read_text())
     checked = 0
     for entry in entries:
-        if entry["container"] not in {"torch zip", "legacy torch"}:
-            continue
-        file = read(str(shared / "checkpoints" / entry["file"]))
-        state = training_state(file)
         known = entry["optimizer"]
-        assert (state is None) == (known is None), entry["file"]
-        if state is None:
+        file = read(str(shared / "checkpoints" / entry["file"]))
+        alone = training_state(file)
+        assert (alone is None) == (known is None), entry["file"]
+        if alone is None:
             continue
         checked += 1
+        state = alone
+        if entry["file"] in COMPANIONS:
+            assert alone.not_mapped == "there are no model's tensors beside it"
+            model = read(str(shared / "checkpoints" / COMPANIONS[entry["file"]]))
+            state = training_state(model, file)
+        assert state.not_mapped is None
         assert state.optimizer == "adam"
         assert (state.step, state.learning_rate) == (known["step"], known["lr"][0])
         assert state.parameters * 2 == known["moment_tensors"]
         assert state.non_finite == known["nonfinite_moments"]
         stored = as_stored(file, state)
-        several = [rms for rms, size in stored if size > 1]
+        several = [rms for rms, size in stored.values() if size > 1]
         assert [min(several), max(several)] == pytest.approx(known["rms_grad_est_range"], rel=1e-3)
         for name, rms in known["rms_grad_by_param"].items():
             if name != "_unmapped":
-                assert any(rms == pytest.approx(other, rel=1e-3) for other, _ in stored), name
-    assert checked == 8
+                assert stored[name][0] == pytest.approx(rms, rel=1e-3), name
+    assert checked == 9
 
 
 def as_stored(file, state):
-    """(rms, elements) of every second moment, the bias put back."""
-    found = []
+    """Name to (rms, elements) of every second moment, the bias put back."""
+    found = {}
     for gradient in state.per_parameter:
-        prefix, _, number = gradient.name.rpartition("state.")
-        step = file.values.get(f"{gradient.name}.step")
+        prefix = gradient.state.rpartition("state.")[0]
+        step = file.values.get(f"{gradient.state}.step")
         if step is None:
-            step = file.tensors[f"{gradient.name}.step"].load().item()
+            step = file.tensors[f"{gradient.state}.step"].load().item()
         decay = file.values[f"{prefix}param_groups.0.betas.1"]
-        size = file.tensors[f"{prefix}state.{number}.exp_avg_sq"].size
-        found.append((gradient.rms * math.sqrt(1 - decay**step), size))
+        size = file.tensors[f"{gradient.state}.exp_avg_sq"].size
+        found[gradient.name] = (gradient.rms * math.sqrt(1 - decay**step), size)
+    assert len(found) == len(state.per_parameter)
     return found
