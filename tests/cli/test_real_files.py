@@ -14,7 +14,6 @@ from rnndiag.render import FORMATS, Screen, renderer
 from rnndiag.report import Report, report_file
 
 FOLDER = ROOT.parent / "shared" / "checkpoints"
-READ = {"torch zip", "legacy torch"}
 VERDICTS = {"exploding", "growing", "stable", "vanishing", "mixed"}
 AT_FULL_LENGTH = {"rescue-xbt__rnn.pt", "crowdnav-gst__epoch_100.pt"}
 
@@ -31,9 +30,8 @@ def own_layers(entry):
 
 
 def reasons(entry):
-    """The only errors that this file may give; a format that is not read yet says so by name."""
-    allowed = set() if own_layers(entry) else {InputCode.NO_RECURRENT_WEIGHTS}
-    return allowed if entry["container"] in READ else {*allowed, InputCode.UNSUPPORTED}
+    """The only error that this file may give: every format among them is read."""
+    return set() if own_layers(entry) else {InputCode.NO_RECURRENT_WEIGHTS}
 
 
 @pytest.mark.parametrize("entry", entries())
