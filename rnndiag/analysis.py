@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from rnndiag.cells import Cell, build_cell
 from rnndiag.cells.base import FloatArray
+from rnndiag.containers import read
 from rnndiag.containers.checkpoint import Checkpoint
 from rnndiag.drives import Drive, choose_drives, given_drive
 from rnndiag.errors import InputCode, RnndiagError
@@ -66,6 +67,9 @@ class Request:
 
     declarations: tuple[Declaration, ...] = ()
 
+    optimizer: str | None = None
+    """Path of a companion file that holds the optimizer's state."""
+
 
 @dataclass(frozen=True)
 class LayerResult:
@@ -101,13 +105,14 @@ def analyse(checkpoint: Checkpoint, request: Request, require_layers: bool = Tru
 
     Without `require_layers`, a file whose recurrences are all unrecognised gives a result without
     layers. Raises RnndiagError: RD006 without recurrent weights, RD007 for a --layer that matches
-    nothing or inputs that fit nothing.
+    nothing or inputs that fit nothing, and what is wrong with the optimizer's own file.
     """
+    state = _training_state(checkpoint, request.optimizer)
     recognition = recognise(checkpoint, request.declarations)
     if not recognition.modules:
         if require_layers or not recognition.unrecognised:
             raise explain_absence(checkpoint, recognition)
-        return FileResult(checkpoint, recognition, (), training_state(checkpoint))
+        return FileResult(checkpoint, recognition, (), state)
     modules = _selected(recognition.modules, request.layer)
     seq_len, source = _sequence_length(checkpoint, request.trace)
     if request.trace is not None:
@@ -121,10 +126,29 @@ def analyse(checkpoint: Checkpoint, request: Request, require_layers: bool = Tru
         checkpoint=checkpoint,
         recognition=recognition,
         layers=tuple(layers),
-        training_state=training_state(checkpoint),
+        training_state=state,
         seq_len=seq_len if request.trace is not None else None,
         seq_len_source=source,
     )
+
+
+def _training_state(checkpoint: Checkpoint, companion: str | None) -> TrainingState | None:
+    """Of the companion file where one is named, else of the checkpoint itself."""
+    if companion is None:
+        return training_state(checkpoint)
+    try:
+        state = training_state(checkpoint, read(companion))
+    except RnndiagError as error:
+        raise RnndiagError(
+            error.code, f"the optimizer's file {companion}: {error.what}", error.remedy
+        ) from error
+    if state is None:
+        raise RnndiagError(
+            InputCode.USAGE,
+            f"the optimizer's file {companion} holds no running averages of an optimizer",
+            "name the file that has the optimizer's state_dict",
+        )
+    return state
 
 
 def _selected(modules: Sequence[RecurrentModule], pattern: str | None) -> list[RecurrentModule]:

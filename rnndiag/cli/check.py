@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,22 +29,26 @@ def check(
     drive: o.Input = "auto",
     layer: o.Layer = None,
     declared: o.As = None,
+    optimizer: o.Optimizer = None,
     format_name: o.OutputFormat = None,
     output: o.OutputFile = None,
     fail_on: o.FailOnOption = "error",
 ) -> int:
     """Gate: apply the rules to files and folders; exit 0 clean, 1 findings, 2 no verdict."""
-    named = paths or [locate(None, quiet=True, gate=True)[0]]
+    named = _named(paths, optimizer)
     trace = TraceOptions(seq_len, batch, seed, drive)
     from rnndiag.analysis import Request
     from rnndiag.gate import check_paths
     from rnndiag.report import Report
 
-    request = Request(trace=trace.request(), layer=layer, declarations=declarations(declared))
+    request = Request(
+        trace=trace.request(), layer=layer, declarations=declarations(declared), optimizer=optimizer
+    )
     files, skipped = check_paths(named, request)
+    settings = {"layer": layer, "optimizer": optimizer, "fail_on": fail_on, **trace.settings()}
     report = Report(
         command="check",
-        settings={"layer": layer, "fail_on": fail_on, **trace.settings()},
+        settings=settings,
         files=files,
         skipped_files=skipped,
         fail_on=fail_on,
@@ -51,6 +56,16 @@ def check(
     if not report.measured and all(file.error is None for file in files):
         complain(_nothing(named, len(skipped) + len(files)))
     return show(report, format_name, output)
+
+
+def _named(paths: list[str] | None, optimizer: str | None) -> list[str]:
+    """What is to be checked; a single file where an optimizer's goes with it."""
+    named = paths or [locate(None, quiet=True, gate=True)[0]]
+    if optimizer is not None and (len(named) > 1 or Path(named[0]).is_dir()):
+        raise RnndiagError(
+            InputCode.USAGE, "--optimizer is one checkpoint's", "check that checkpoint by itself"
+        )
+    return named
 
 
 def _nothing(named: list[str], looked_at: int) -> RnndiagError:

@@ -10,11 +10,12 @@ def inspect(
     checkpoint: o.Checkpoint = None,
     layer: o.Layer = None,
     declared: o.As = None,
+    optimizer: o.Optimizer = None,
     format_name: o.OutputFormat = None,
     output: o.OutputFile = None,
     fail_on: o.FailOnOption = "never",
     quiet: o.Quiet = False,
 ) -> int:
     """What is in the file: recurrent layers, weight health, training state."""
-    common = Common(checkpoint, layer, declared, format_name, output, fail_on, quiet)
+    common = Common(checkpoint, layer, declared, format_name, output, fail_on, quiet, optimizer)
     return run_single("inspect", common)

@@ -28,6 +28,10 @@ As = Annotated[
         help="Declare a recurrence that is not recognised, or correct an assumption.",
     ),
 ]
+Optimizer = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="The optimizer's state, where it is in a file of its own."),
+]
 OutputFormat = Annotated[
     Format | None,
     typer.Option("--format", help="Default: table in a terminal, concise in a pipe."),

@@ -24,6 +24,7 @@ class Common(NamedTuple):
     output: str | None
     fail_on: FailOn
     quiet: bool
+    optimizer: str | None = None
 
 
 def run_single(
@@ -45,10 +46,15 @@ def run_single(
         trace=None if trace is None else trace.request(),
         layer=common.layer,
         declarations=declarations(common.declared),
+        optimizer=common.optimizer,
     )
     report = Report(
         command=command,
-        settings={"layer": common.layer, **({} if trace is None else trace.settings())},
+        settings={
+            "layer": common.layer,
+            "optimizer": common.optimizer,
+            **({} if trace is None else trace.settings()),
+        },
         files=(report_file(path, request, advice=advice, shown_as=name),),
         fail_on=common.fail_on,
     )

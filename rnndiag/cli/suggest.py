@@ -34,13 +34,14 @@ def suggest(
     norms: Norms = None,
     layer: o.Layer = None,
     declared: o.As = None,
+    optimizer: o.Optimizer = None,
     format_name: o.OutputFormat = None,
     output: o.OutputFile = None,
     fail_on: o.FailOnOption = "never",
     quiet: o.Quiet = False,
 ) -> int:
     """A clip value and a truncation length with their evidence, and code to paste."""
-    common = Common(checkpoint, layer, declared, format_name, output, fail_on, quiet)
+    common = Common(checkpoint, layer, declared, format_name, output, fail_on, quiet, optimizer)
     trace = TraceOptions(seq_len, batch, seed, drive, batch_first, initial_state)
     from rnndiag.advice import AdviceRequest
     from rnndiag.containers.norms import read_norms

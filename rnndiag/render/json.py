@@ -232,11 +232,15 @@ def _training_state(state: TrainingState | None) -> Object | None:
     return {
         "optimizer": state.optimizer,
         "step": state.step,
+        "epoch": state.epoch,
         "learning_rate": state.learning_rate,
+        "loss_scale": state.loss_scale,
         "parameters": state.parameters,
         "gradient_rms_norm": state.gradient_rms_norm,
         "absent": state.absent,
         "non_finite_values": state.non_finite,
+        "mapped": state.mapped,
+        "not_mapped": state.not_mapped,
         "per_parameter": {p.name: p.rms for p in state.per_parameter},
         "caveats": state.caveats,
     }
