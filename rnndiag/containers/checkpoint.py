@@ -95,3 +95,9 @@ class Checkpoint:
 
     sha256: str | None = None
     """Of the file, in hexadecimal; None unless it was asked for."""
+
+    @property
+    def foreign_imports(self) -> tuple[str, ...]:
+        """Of what would have been imported, all but torch's own and the standard containers."""
+        usual = {"torch", "collections"}
+        return tuple(name for name in self.would_import if name.split(".")[0] not in usual)

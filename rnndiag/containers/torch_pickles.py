@@ -50,7 +50,9 @@ class TorchPickle:
     def contents(self, root: object, storages: Storages) -> Contents:
         """Everything below the root, by dotted name."""
         found = flatten(root, storages)
-        would_import = tuple(sorted(printable(name) for name in self.names))
+        # TorchScript's own classes come from its archive, not from an import.
+        imports = (name for name in self.names if not name.startswith("__torch__."))
+        would_import = tuple(sorted(printable(name) for name in imports))
         tensors = unpacked(found.tensors, found.values)
         return Contents(tensors, found.values, tuple(found.skipped), would_import)
 

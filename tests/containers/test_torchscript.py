@@ -36,7 +36,7 @@ def test_names_and_values_are_the_state_dictionarys(tmp_path: Path) -> None:
     assert checkpoint.values["scale"] == 2.5
     for name, expected in torch.jit.load(path).state_dict().items():
         np.testing.assert_array_equal(checkpoint.tensors[name].load(), expected.numpy())
-    assert "__torch__.torch.nn.modules.rnn.GRU" in checkpoint.would_import
+    assert not any("__torch__" in name for name in checkpoint.would_import)
 
 
 def test_a_frozen_module_keeps_its_weights_among_the_constants(tmp_path: Path) -> None:
