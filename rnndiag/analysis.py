@@ -27,6 +27,10 @@ from rnndiag.recognise.layers import ROOT, Recognition, RecurrentLayer, Recurren
 DEFAULT_SEQ_LEN = 200
 """Steps of a trace where neither the user nor the file says how long sequences are."""
 
+CREDIBLE_LENGTHS = range(20, 10_001)
+"""Lengths in a file that a trace follows. Over fewer steps no growth rate has a narrow interval, so
+a file could talk a gate into passing; over more, one number in a file could fill the memory."""
+
 MEMORY_LIMIT = 8 * 2**30
 """Bytes that one trace may hold; a longer one is refused with the memory it would need."""
 
@@ -176,6 +180,8 @@ def _sequence_length(checkpoint: Checkpoint, trace: TraceRequest | None) -> tupl
     if trace.inputs_tbi is not None:
         return len(trace.inputs_tbi), "given"
     setting = sequence_length_setting(checkpoint)
+    if setting is not None and int(setting.value) not in CREDIBLE_LENGTHS:
+        setting = None
     return (int(setting.value), setting.name) if setting else (DEFAULT_SEQ_LEN, "default")
 
 

@@ -91,6 +91,9 @@ def test_a_bare_module_is_the_root(checkpoint):
         ({"seq_len": 33, "bptt": 33}, {}, (33, "hyper.seq_len")),
         ({"seq_len": 33.5}, {}, (DEFAULT_SEQ_LEN, "default")),
         ({"seq_len": 0}, {}, (DEFAULT_SEQ_LEN, "default")),
+        # Too short to give a rate, or so long that one number fills the memory: not believed.
+        ({"seq_len": 1}, {}, (DEFAULT_SEQ_LEN, "default")),
+        ({"seq_len": 10**9}, {}, (DEFAULT_SEQ_LEN, "default")),
     ],
 )
 def test_who_says_how_many_steps(values, options, expected, checkpoint):

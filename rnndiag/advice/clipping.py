@@ -108,9 +108,10 @@ def _from_logged(logged: Sequence[float], setting: tuple[str, float] | None) -> 
 
 
 def _convention_reason(state: TrainingState | None) -> str:
-    missing = (
-        "the file holds no optimizer state"
-        if state is None
-        else f"the {state.optimizer} state gives no gradient norm ({state.absent})"
-    )
+    if state is None:
+        missing = "the file holds no optimizer state"
+    elif state.gradient_rms_norm == 0.0:
+        missing = f"every gradient that the {state.optimizer} state has seen was zero"
+    else:
+        missing = f"the {state.optimizer} state gives no gradient norm ({state.absent})"
     return f"convention, not measured: {missing}; {LOG_NORMS}"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from rnndiag.measure.fixed_point import LARGEST_STATE, Settling, StepJacobian
 from rnndiag.measure.spectrum import BlockSpectrum, Spectrum, StateMap
 from rnndiag.measure.trace import DriveTrace, LayerTrace, StateGrowth
 from rnndiag.recognise.layers import RecurrentLayer
-from rnndiag.rounding import judged
+from rnndiag.rounding import judged, power_of_ten
 
 
 def counted(count: int, noun: str) -> str:
@@ -87,10 +86,15 @@ def _read_settling(settling: Settling) -> Iterator[str]:
     elif jacobian.stable:
         yield f"Without input the state settles{_memory(jacobian)}"
     else:
-        yield (
-            f"Without input the fixed point it starts from is unstable (spectral radius "
-            f"{radius:.4g}).{_after_push(settling.after_push)}"
-        )
+        what = f"{_unstable(jacobian)} (spectral radius {radius:.4g})."
+        yield what + _after_push(settling.after_push)
+
+
+def _unstable(jacobian: StepJacobian) -> str:
+    """Iterating stays on an unstable fixed point only if it starts there, at zero."""
+    if jacobian.largest_state == 0.0:
+        return "Without input the state stays at zero, which is an unstable fixed point"
+    return "Without input the state does not settle; the fixed point found near it is unstable"
 
 
 def _memory(jacobian: StepJacobian) -> str:
@@ -110,7 +114,7 @@ def _after_push(reached: StepJacobian | None) -> str:
     return (
         f" Pushed off it, the state settles elsewhere{_memory(reached)}"
         if reached.stable
-        else " Pushed off it, the state comes near another fixed point, unstable as well."
+        else " Pushed off it, the state settles nowhere: the next fixed point is unstable as well."
     )
 
 
@@ -127,15 +131,13 @@ def read_trace(trace: LayerTrace) -> list[str]:
     sentences = [_VERDICTS[trace.verdict].format(steps=counted(steps, "step"))]
     if drive.overflow_step is not None:
         sentences.append(f"The forward pass overflows at step {drive.overflow_step}.")
-    if drive.decay.half_life is not None:
-        sentences.append(
-            f"At its slowest (input: {drive.drive}) the gradient halves every "
-            f"{drive.decay.half_life:.4g} steps; {_horizon(drive.decay.horizons[2], steps)}."
-        )
+    sentences.append(
+        f"Under {drive.drive} input {_halving(drive)}; {_horizon(drive.decay.horizons[2], steps)}."
+    )
     if drive.growth is not None:
         sentences.append(_state_growth(drive.growth, drive.drive))
     if trace.textbook_log10 is not None:
-        sentences.append(_textbook(float(trace.textbook_log10[-1]), drive))
+        sentences.append(_textbook(float(trace.textbook_log10[steps]), steps, drive))
     if drive.dead_cells:
         sentences.append(
             f"{drive.dead_cells} memory cells are saturated out of reach of any loss (dead)."
@@ -158,6 +160,13 @@ _VERDICTS = {
 }
 
 
+def _halving(drive: DriveTrace) -> str:
+    half_life = drive.decay.half_life
+    if half_life is None:
+        return "the gradient does not surely decay"
+    return f"the gradient halves every {half_life:.4g} steps"
+
+
 def _horizon(lag: int | None, steps: int) -> str:
     if lag is None:
         return f"it is still above a thousandth after {counted(steps, 'step')}, the longest tested"
@@ -172,16 +181,12 @@ def _state_growth(growth: StateGrowth, drive: str) -> str:
     return (
         f"Perturbations of the whole state change by {growth.lyapunov.exponents[0]:.4g}{margin} "
         f"nats a step in the long run (largest Lyapunov exponent, input: {drive}); over the "
-        f"sequence the worst direction reaches {_power(growth.worst_case_log10)}."
+        f"sequence the worst direction reaches {power_of_ten(growth.worst_case_log10)}."
     )
 
 
-def _textbook(last: float, drive: DriveTrace) -> str:
+def _textbook(textbook_log10: float, lag: int, drive: DriveTrace) -> str:
     return (
-        f"The textbook product of W_hh alone would give {_power(last)} at the last lag; with the "
-        f"activation it is {_power(float(drive.log10_gradient_norm[-1]))}."
+        f"The textbook product of W_hh alone would give {power_of_ten(textbook_log10)} after {lag} "
+        f"steps; with the activation it is {power_of_ten(float(drive.log10_gradient_norm[lag]))}."
     )
-
-
-def _power(log10: float) -> str:
-    return "exactly 0" if log10 == -math.inf else f"10^{log10:.3g}"

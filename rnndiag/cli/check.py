@@ -27,6 +27,10 @@ def check(
     batch: o.Batch = 8,
     seed: o.Seed = 0,
     drive: o.Input = "auto",
+    batch_first: o.BatchFirst = False,
+    initial_state: o.InitialState = "random",
+    cotangents: o.Cotangents = 1,
+    cotangent: o.Cotangent = None,
     layer: o.Layer = None,
     declared: o.As = None,
     optimizer: o.Optimizer = None,
@@ -36,7 +40,9 @@ def check(
 ) -> int:
     """Gate: apply the rules to files and folders; exit 0 clean, 1 findings, 2 no verdict."""
     named = _named(paths, optimizer)
-    trace = TraceOptions(seq_len, batch, seed, drive)
+    trace = TraceOptions(
+        seq_len, batch, seed, drive, batch_first, initial_state, cotangents, cotangent
+    )
     from rnndiag.analysis import Request
     from rnndiag.gate import check_paths
     from rnndiag.report import Report

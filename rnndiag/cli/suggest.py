@@ -30,6 +30,8 @@ def suggest(
     drive: o.Input = "auto",
     batch_first: o.BatchFirst = False,
     initial_state: o.InitialState = "random",
+    cotangents: o.Cotangents = 1,
+    cotangent: o.Cotangent = None,
     bias: Bias = 0.1,
     norms: Norms = None,
     layer: o.Layer = None,
@@ -42,7 +44,9 @@ def suggest(
 ) -> int:
     """A clip value and a truncation length with their evidence, and code to paste."""
     common = Common(checkpoint, layer, declared, format_name, output, fail_on, quiet, optimizer)
-    trace = TraceOptions(seq_len, batch, seed, drive, batch_first, initial_state)
+    trace = TraceOptions(
+        seq_len, batch, seed, drive, batch_first, initial_state, cotangents, cotangent
+    )
     from rnndiag.advice import AdviceRequest
     from rnndiag.containers.norms import read_norms
 

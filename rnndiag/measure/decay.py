@@ -29,7 +29,7 @@ class Decay:
     """95 % interval of the rate from block means; None for fewer than two steps of slope."""
 
     half_life: float | None
-    """ln 2 / −rate in steps; None where φ does not decay."""
+    """ln 2 / −rate in steps; None where φ does not decay, or not surely (95 %)."""
 
     horizons: tuple[int | None, int | None, int | None]
     """Last lag with φ ≥ 10^-1, 10^-2, 10^-3; None if never crossed within the window, and -1 if φ
@@ -54,9 +54,20 @@ def measure_decay(log_phi: FloatArray) -> Decay:
         return Decay(-math.inf, None, 0.0, (-1, -1, -1), -math.inf, 0)
     peak = int(np.argmax(log_phi))
     rate, interval = _rate(log_phi, _fit_range(log_phi, finite, peak))
-    half_life = None if rate is None or rate >= 0 else math.log(2) / -rate
     first, second, third = (_horizon(log_phi, decades) for decades in (1, 2, 3))
-    return Decay(rate, interval, half_life, (first, second, third), log_phi[peak] / LN10, peak)
+    return Decay(
+        rate,
+        interval,
+        _half_life(rate, interval),
+        (first, second, third),
+        log_phi[peak] / LN10,
+        peak,
+    )
+
+
+def _half_life(rate: float | None, interval: tuple[float, float] | None) -> float | None:
+    surely_decays = rate is not None and (rate if interval is None else interval[1]) < 0.0
+    return math.log(2) / -rate if rate is not None and surely_decays else None
 
 
 def _fit_range(log_phi: FloatArray, finite: np.ndarray, peak: int) -> np.ndarray:

@@ -129,11 +129,18 @@ def _newton(cell: Cell, drive: FloatArray, state: FloatArray) -> FloatArray | No
         matrix = identity - cell.linearise(drive, state).jacobian()
         if not np.isfinite(matrix).all():
             return None
-        # Least squares: a line of fixed points makes I − J singular, which is no error.
-        state = state + np.linalg.lstsq(matrix, new - state, rcond=None)[0]
+        state = state + _solve(matrix, new - state)
         if not np.isfinite(state).all():
             return None
     return None
+
+
+def _solve(matrix: FloatArray, right: FloatArray) -> FloatArray:
+    """Newton's step; a line of fixed points makes I − J singular, which is no error."""
+    try:
+        return np.asarray(np.linalg.solve(matrix, right))
+    except np.linalg.LinAlgError:
+        return np.asarray(np.linalg.lstsq(matrix, right, rcond=None)[0])
 
 
 def _residual(new: FloatArray, state: FloatArray) -> float:

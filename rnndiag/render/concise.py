@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rnndiag.advice.reading import headline
-from rnndiag.analysis import LayerResult
+from rnndiag.analysis import FileResult, LayerResult
 from rnndiag.escape import printable
-from rnndiag.render.base import Screen, number, power_of_ten
+from rnndiag.render.base import Screen, number
 from rnndiag.report import FileReport, Report
+from rnndiag.rounding import power_of_ten
 from rnndiag.rules.base import SEVERITIES
 
 
@@ -37,8 +38,11 @@ def _file(report: Report, file: FileReport) -> Iterator[str]:
     path = printable(file.path)
     if file.result is not None and report.command != "check":
         for item in file.result.layers:
-            fields = " ".join(f"{key}={value}" for key, value in _fields(item))
+            of_file = _health(item) if report.command == "inspect" else ()
+            fields = " ".join(f"{key}={value}" for key, value in (*_fields(item), *of_file))
             yield f"{path}:{printable(item.layer.label)}: {fields}"
+        if report.command == "inspect":
+            yield from (f"{path}: {line}" for line in _training(file.result))
         yield from (f"{path}: {line}" for line in _advice(file))
     for finding in file.findings:
         yield (
@@ -60,6 +64,33 @@ def _fields(item: LayerResult) -> Iterator[tuple[str, str]]:
         yield "not_measured", printable(item.not_measured).replace(" ", "_")
     yield from _spectrum_fields(item)
     yield from _trace_fields(item)
+
+
+def _health(item: LayerResult) -> Iterator[tuple[str, str]]:
+    """What `inspect` adds: tensors still in their initialisation box, gate memory, assumptions."""
+    still = [name for name, has_moved in item.weights.moved_from_init.items() if not has_moved]
+    yield "not_moved", ",".join(still) or "-"
+    for tau in item.weights.gate_time_constants:
+        yield f"{tau.gate}_gate_steps", number(tau.median)
+    for assumption in item.layer.assumptions:
+        yield "assumed", printable(assumption).replace(" ", "_")
+
+
+def _training(result: FileResult) -> Iterator[str]:
+    state = result.training_state
+    if state is not None:
+        yield (
+            f"optimizer={state.optimizer} step={number(state.step)} "
+            f"learning_rate={number(state.learning_rate)} "
+            f"gradient_rms_norm={number(state.gradient_rms_norm)}"
+        )
+    for entry in result.recognition.unrecognised:
+        shape = "x".join(map(str, entry.shape))
+        yield f"not measured: {printable(entry.name)} ({shape}): {printable(entry.reason)}"
+    foreign = result.checkpoint.foreign_imports
+    if foreign:
+        names = ",".join(map(printable, foreign))
+        yield f"nothing executed; a trusting load would import {names}"
 
 
 def _spectrum_fields(item: LayerResult) -> Iterator[tuple[str, str]]:
@@ -87,7 +118,7 @@ def _trace_fields(item: LayerResult) -> Iterator[tuple[str, str]]:
     yield "half_life", number(drive.decay.half_life)
     yield "horizon_1e3", number(drive.decay.horizons[2])
     yield "growth_log10", number(drive.decay.growth_log10)
-    yield "last_lag", power_of_ten(float(drive.log10_gradient_norm[-1]))
+    yield "gradient_at_last_lag", power_of_ten(float(drive.log10_gradient_norm[-1]))
 
 
 def _advice(file: FileReport) -> Iterator[str]:

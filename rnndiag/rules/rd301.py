@@ -19,6 +19,7 @@ from collections.abc import Iterable
 
 from rnndiag.analysis import FileResult, LayerResult
 from rnndiag.measure.trace import DriveTrace
+from rnndiag.rounding import power_of_ten
 from rnndiag.rules.base import Finding, Rule
 
 
@@ -31,12 +32,14 @@ def check(result: FileResult) -> Iterable[Finding]:
 
 def _finding(item: LayerResult, deciding: list[DriveTrace]) -> Finding:
     mildest = min(deciding, key=lambda drive: drive.decay.growth_log10)
-    overflow = next((d.overflow_step for d in deciding if d.overflow_step is not None), None)
+    overflows = [drive.overflow_step for drive in deciding if drive.overflow_step is not None]
+    overflow = max(overflows) if len(overflows) == len(deciding) else None
     names = ", ".join(drive.drive for drive in deciding)
     if overflow is None:
-        what = f"gradient grows by at least 10^{mildest.decay.growth_log10:.3g} over the sequence"
+        what = f"the gradient grows to {power_of_ten(mildest.decay.growth_log10)} times its size"
+        what += ", or the forward pass overflows," if overflows else ""
     else:
-        what = f"the forward pass overflows at step {overflow}"
+        what = f"the forward pass overflows by step {overflow}"
     return Finding(
         RULE.code,
         RULE.severity,

@@ -13,6 +13,7 @@ gradient.
 from collections.abc import Iterable
 
 from rnndiag.analysis import FileResult
+from rnndiag.rounding import power_of_ten
 from rnndiag.rules.base import Finding, Rule
 
 
@@ -29,7 +30,7 @@ def check(result: FileResult) -> Iterable[Finding]:
             RULE.code,
             "warning" if result.seq_len_source == "given" else "note",
             item.layer.label,
-            f"vanishing: at most 10^{left:.3g} of the gradient is left after "
+            f"vanishing: at most {power_of_ten(left)} of the gradient is left after "
             f"{len(longest.log10_gradient_norm) - 1} steps; it stays above a thousandth for "
             f"{max(steps or 0, 0)} steps",
             "nothing to do if the task needs no longer memory; clipping does not help here",

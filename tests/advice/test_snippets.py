@@ -14,7 +14,7 @@ from rnndiag.advice.truncation import TruncationAdvice
 
 CLIP = ClippingAdvice(max_norm=0.25, basis="convention", reasonable_range=None, reason="")
 WHOLE = TruncationAdvice("longer-than-tested", 0.1)
-CHUNKED = TruncationAdvice("heuristic", 0.1, 4, (4, 7), 6)
+CHUNKED = TruncationAdvice("heuristic", 0.1, 4, 6)
 STEPS = 20
 
 

@@ -20,6 +20,7 @@ from rnndiag.advice.truncation import (
 from rnndiag.analysis import Request, TraceRequest, analyse
 from rnndiag.containers import read
 from rnndiag.measure.decay import measure_decay
+from rnndiag.measure.verdict import drive_verdict
 
 
 def geometric(beta: float, steps: int = 4000):
@@ -69,18 +70,21 @@ def test_a_gradient_of_one_lag_needs_one():
     assert (lags_for(sliding, 0.1), chunk_for(sliding, 0.1)) == (1, 1)
 
 
-def item(label: str, *curves: tuple[str, np.ndarray, bool]):
+def item(label: str, *curves: tuple[str, np.ndarray, bool], cell=None, direction="forward"):
     """A layer's result with these drives: name, ln φ by lag, whether it decides."""
     drives = tuple(
         SimpleNamespace(
             drive=name,
             deciding=deciding,
             log10_gradient_norm=log_phi / np.log(10),
+            log10_cell_gradient_norm=None if cell is None else cell / np.log(10),
             decay=measure_decay(log_phi),
+            verdict=drive_verdict(measure_decay(log_phi), log_phi[-1] / np.log(10), None),
         )
         for name, log_phi, deciding in curves
     )
-    return SimpleNamespace(layer=SimpleNamespace(label=label), trace=SimpleNamespace(drives=drives))
+    layer = SimpleNamespace(label=label, direction=direction)
+    return SimpleNamespace(layer=layer, trace=SimpleNamespace(drives=drives))
 
 
 def decaying(rate: float, steps: int = 200) -> np.ndarray:
@@ -126,7 +130,47 @@ def test_a_growing_gradient_is_capped_at_ln_2_over_the_rate():
     )
     # ln 2 / 0.2 = 3.47.
     assert (advice.status, advice.layer, advice.lags) == ("chaotic", "c", 3)
-    assert advice.chunk is None
+    assert advice.chunk == 3
+
+
+def test_one_drive_alone_makes_no_chaos():
+    """A random tanh network grows undriven and contracts under noise: that is measured."""
+    advice = advise_truncation(
+        [item("a", ("zero", -decaying(0.1), True), ("normal", decaying(0.1), True))]
+    )
+    assert (advice.status, advice.drive, advice.lags) == ("heuristic", "normal", 24)
+
+
+def test_a_cap_beyond_the_window_is_no_number():
+    advice = advise_truncation([item("a", ("zero", -decaying(1e-4), True))])
+    assert (advice.status, advice.lags) == ("longer-than-tested", None)
+
+
+def test_a_reverse_direction_leaves_nothing_to_truncate():
+    layers = [
+        item("a", ("zero", decaying(0.5), True)),
+        item("a", ("zero", decaying(0.5), True), direction="reverse"),
+    ]
+    assert advise_truncation(layers).status == "bidirectional"
+
+
+def test_the_cell_state_counts_where_it_lasts_longer():
+    """Parameters of an LSTM see ∂L/∂c: K from its curve, 24 at 0.1 a step, not 5 from h's 0.5."""
+    fast, slow = decaying(0.5), decaying(0.1)
+    assert advise_truncation([item("a", ("zero", fast, True))]).lags == 5
+    assert advise_truncation([item("a", ("zero", fast, True), cell=slow - 2.0)]).lags == 24
+
+
+def test_a_layer_whose_gradient_is_zero_everywhere_does_not_decide():
+    dead = item("dead", ("zero", np.full(201, -np.inf), True))
+    alive = item("alive", ("zero", decaying(0.1), True))
+    assert advise_truncation([dead, alive]).layer == "alive"
+    assert advise_truncation([dead]).status == "nothing-traced"
+
+
+def test_a_curve_far_below_the_smallest_float_is_measured_by_its_shape():
+    curve = decaying(0.1) - 1000.0
+    assert advise_truncation([item("a", ("zero", curve, True))]).lags == 24
 
 
 def test_nothing_traced():

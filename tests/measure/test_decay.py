@@ -170,3 +170,13 @@ def test_scaling_the_seed_shifts_the_growth_and_no_rate():
     assert shifted.rate_per_step == pytest.approx(one.rate_per_step, rel=1e-12)
     assert shifted.growth_lag == one.growth_lag
     assert shifted.growth_log10 - one.growth_log10 == pytest.approx(3.0 / math.log(10), rel=1e-12)
+
+
+def test_no_half_life_where_decay_is_not_sure():
+    """A slope of -0.001 ± 0.05 has a half-life of 700 steps in name only."""
+    rng = np.random.default_rng(0)
+    wandering = -0.001 * np.arange(201.0) + np.cumsum(rng.normal(0.0, 0.5, 201))
+    wandering -= wandering[0]
+    decay = measure_decay(wandering)
+    assert decay.rate_ci95[0] < 0.0 < decay.rate_ci95[1]
+    assert decay.half_life is None

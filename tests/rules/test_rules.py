@@ -109,7 +109,7 @@ def test_rd301_names_the_step_of_an_overflow(tmp_path):
     path = save(tmp_path / "m.pt", scaled_rnn(1.6, nonlinearity="relu"))
     (found,) = findings(path, declarations=RELU, seq_len=1700)
     assert found.code == "RD301"
-    assert "the forward pass overflows at step 15" in found.message
+    assert "the forward pass overflows by step 15" in found.message
     # 1.6^t passes the largest float64 after 1510 steps; the start is within a decade of 1.
     assert 1500 < found.evidence["overflow_step"] < 1525
 

@@ -79,7 +79,7 @@ def _notes(result: FileResult) -> Iterator[str]:
         yield f"… and {len(unrecognised) - SHOWN_NAMES} more not measured (--format json has all)"
     for skipped in result.checkpoint.skipped[:SHOWN_NAMES]:
         yield f"not read: {skipped.name}: {skipped.reason}"
-    yield from _imports(result.checkpoint.would_import)
+    yield from _imports(result.checkpoint.foreign_imports)
 
 
 def _training(state: TrainingState | None) -> str:
@@ -101,9 +101,8 @@ def _training(state: TrainingState | None) -> str:
     )
 
 
-def _imports(names: tuple[str, ...]) -> Iterator[str]:
+def _imports(foreign: tuple[str, ...]) -> Iterator[str]:
     """What a trusting load would have imported beyond torch itself."""
-    foreign = [name for name in names if name.split(".")[0] not in {"torch", "collections"}]
     if foreign:
         more = f" and {len(foreign) - SHOWN_NAMES} more" if len(foreign) > SHOWN_NAMES else ""
         listed = ", ".join(foreign[:SHOWN_NAMES])

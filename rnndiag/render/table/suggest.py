@@ -44,6 +44,7 @@ _STATUS = {
     "heuristic": "heuristic: loss unknown, random loss gradients",
     "longer-than-tested": "window too short to say",
     "chaotic": "gradients grow: cap of ln 2 / rate",
+    "bidirectional": "both directions need the whole sequence",
     "nothing-traced": "nothing was traced",
 }
 
@@ -70,12 +71,18 @@ def _clipping(clipping: ClippingAdvice) -> Iterator[str]:
 def _truncation(truncation: TruncationAdvice) -> Iterator[str]:
     if truncation.status == "nothing-traced":
         return
+    if truncation.status == "bidirectional":
+        yield (
+            "Truncation: the reverse direction starts at the end of the sequence, so there is no "
+            "state to carry from chunk to chunk; shorten the sequences themselves if you must."
+        )
+        return
     where = f"layer {truncation.layer}, {truncation.drive} input, decides"
     if truncation.status == "heuristic":
         yield (
             f"Truncation: lags 0 to {(truncation.lags or 1) - 1} hold all but "
-            f"{truncation.bias:.0%} of the gradient's size; {where}. Losses of your task may weigh "
-            "lags differently."
+            f"{100 * truncation.bias:g}% of the gradient's size; {where}. Losses of your task may "
+            "weigh lags differently."
         )
     elif truncation.status == "chaotic":
         yield (
@@ -84,6 +91,7 @@ def _truncation(truncation: TruncationAdvice) -> Iterator[str]:
         )
     else:
         yield (
-            f"Truncation: more than {truncation.bias / 10:.0%} of the largest gradient is left at "
-            f"the last lag ({where}); rerun with a longer --seq-len."
+            f"Truncation: more than {10 * truncation.bias:g}% of the largest gradient is left at "
+            f"the last lag ({where}): within this window nothing can be cut. Propagate through "
+            "whole sequences, or rerun with a longer --seq-len."
         )

@@ -13,7 +13,7 @@ from rnndiag.cells.base import FloatArray
 from rnndiag.escape import printable
 from rnndiag.measure.decay import Decay
 from rnndiag.measure.trace import DriveTrace, LayerTrace
-from rnndiag.render.base import Screen, power_of_ten, short
+from rnndiag.render.base import Screen, short
 from rnndiag.render.pictures import gradient_curve
 from rnndiag.render.table.parts import (
     DETAILED_LAYERS,
@@ -24,6 +24,7 @@ from rnndiag.render.table.parts import (
     picture,
     table,
 )
+from rnndiag.rounding import power_of_ten
 
 LEGEND = (
     "rate: slope of ln(gradient) per step back; half-life in steps; to 1e-3: last step back with "
