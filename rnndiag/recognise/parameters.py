@@ -22,6 +22,10 @@ DEEPEST = 8
 """Parts of a name that are tried as the root of the model; deeper ones are single layers."""
 
 
+MOST_PAIRS = 500_000
+"""Parameter groups times tensors: every group is compared with every tensor."""
+
+
 @dataclass(frozen=True)
 class Match:
     """Which parameter each of an optimizer's states belongs to."""
@@ -92,12 +96,12 @@ def _by_name(optimizer: Optimizer, parameters: Mapping[str, StoredTensor]) -> di
     for name in parameters:
         if name == first or name.endswith(f".{first}"):
             prefix = name.removesuffix(first)
-            found = {each: f"{prefix}{each}" for each in optimizer.states}
             if all(
-                name in parameters and parameters[name].shape == optimizer.shape(each)
-                for each, name in found.items()
+                f"{prefix}{each}" in parameters
+                and parameters[f"{prefix}{each}"].shape == optimizer.shape(each)
+                for each in optimizer.states
             ):
-                return found
+                return {each: f"{prefix}{each}" for each in optimizer.states}
     return None
 
 
@@ -157,7 +161,7 @@ def _in_all(
     if all(_fits(wanted, shapes[name]) for wanted, name in zip(ordered, pool, strict=True)):
         found.append(tuple(pool))
         found += _exchanged(groups, pool)
-    elif len(groups) > 1:
+    elif len(groups) > 1 and len(groups) * len(shapes) <= MOST_PAIRS:
         # Weights with decay in one group, biases without it in another.
         apart = [_in_some([group], pool, shapes) for group in groups]
         if all(len(ways) == 1 for ways in apart):

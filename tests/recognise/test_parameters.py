@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections import defaultdict
 
 import pytest
@@ -220,11 +221,26 @@ def test_a_file_without_an_order(tmp_path):
     assert len(state.per_parameter) == 13
 
 
-def test_many_equal_shapes_take_linear_time():
-    count = 20000
-    model = {f"layers.{n}.weight": torch.zeros(1) for n in range(count)}
-    tensors = {f"opt.state.{n}.exp_avg_sq": torch.zeros(1) for n in range(count - 1)}
-    values = {f"opt.param_groups.0.params.{n}": n for n in range(count - 1)}
-    described = checkpoint({**model, **tensors}, values)
+@pytest.mark.parametrize(
+    ("given", "group", "shape", "word"),
+    [
+        (range(9999), lambda n: 0, lambda n: 1, "in several ways"),
+        (range(10000), lambda n: n, lambda n: 1, "in several ways"),
+        (range(1, 10001), lambda n: n, lambda n: 1 + n % 2, "do not fit"),
+        ([f"{n}.bias" for n in range(10000)], None, lambda n: 1, "does not list"),
+    ],
+    ids=["one group", "each its own group", "shifted", "names"],
+)
+def test_hostile_numbers_of_parameters_take_linear_time(given, group, shape, word):
+    model = {f"layers.{n}.weight": torch.zeros(shape(n)) for n in range(10000)}
+    model |= {f"copy{n}.0.bias": torch.zeros(1) for n in range(5000)} if group is None else {}
+    moments = {
+        f"opt.state.{n}.exp_avg_sq": torch.zeros(1 if group is None else shape(n)) for n in given
+    }
+    values = {f"opt.param_groups.{group(n)}.params.{n}": n for n in given} if group else {}
+    described = checkpoint({**model, **moments}, values)
     (optimizer,) = optimizers(described)
-    assert "in several ways" in match_parameters(optimizer, described).reason
+    began = time.perf_counter()
+    match = match_parameters(optimizer, described)
+    assert time.perf_counter() - began < 5
+    assert word in match.reason
