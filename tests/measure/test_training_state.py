@@ -197,10 +197,29 @@ def test_a_loss_scaler_is_named(tmp_path):
     optimizer, _ = train(torch.optim.Adam)
     scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
     contents = {"optimizer": optimizer.state_dict(), "scaler": scaler.state_dict()}
-    (caveat,) = training_state(saved(tmp_path, contents)).caveats
+    state = training_state(saved(tmp_path, contents))
+    (caveat,) = state.caveats
     assert "scaler.scale = 1024" in caveat
+    assert state.loss_scale == 1024.0
     contents["scaler"] = {"scale": 3.0}
-    assert training_state(saved(tmp_path, contents)).caveats == ()
+    state = training_state(saved(tmp_path, contents))
+    assert (state.caveats, state.loss_scale) == ((), None)
+
+
+@pytest.mark.parametrize(
+    ("values", "epoch"),
+    [
+        ({"epoch": 4, "loop": {"epoch": 9}}, 4),
+        ({"meta": {"epoch": 6}}, 6),
+        ({"a": {"epoch": 6}, "b": {"epoch": 7}}, None),
+        ({"epochs": 6, "last_epoch": 7, "epoch": True}, None),
+        ({}, None),
+    ],
+)
+def test_the_epoch_is_taken_where_it_is_said_once(tmp_path, values, epoch):
+    optimizer, _ = train(torch.optim.Adam, steps=1)
+    state = training_state(saved(tmp_path, {"opt": optimizer.state_dict(), **values}))
+    assert state.epoch == epoch
 
 
 def test_of_several_optimizers_the_largest_is_taken(tmp_path):

@@ -8,6 +8,8 @@ import torch
 from recognise.wrapping import checkpoint, state
 from torch.nn.utils import parametrizations, prune
 
+from rnndiag.analysis import TraceRequest
+from rnndiag.api import trace
 from rnndiag.containers import read
 from rnndiag.containers.checkpoint import StoredTensor
 from rnndiag.recognise import parse_declaration, recognise
@@ -175,6 +177,28 @@ def test_two_names_of_the_same_parts_are_one_module_and_copies_are_two(tmp_path)
     ):
         found = recognise(checkpoint({**state(module, "a."), **second}))
         assert len(found.modules) == count
+
+
+@filtered
+@pytest.mark.parametrize("wrapper", ["old dim 0", "new dim 1", "pruning"])
+def test_a_wrapped_checkpoint_gives_the_trace_of_the_plain_one(tmp_path, wrapper):
+    torch.manual_seed(0)
+    module = torch.nn.GRU(3, 4)
+    for name in WEIGHTS:
+        WRAPPERS[wrapper](module, name)
+    module(torch.zeros(1, 1, 3))
+    names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+    torch.save(module.state_dict(), tmp_path / "wrapped.pt")
+    torch.save({name: getattr(module, name).detach() for name in names}, tmp_path / "plain.pt")
+    wrapped, plain = (
+        trace(str(tmp_path / f"{name}.pt"), TraceRequest(seq_len=30)).layers[0].trace
+        for name in ("wrapped", "plain")
+    )
+    found, expected = (
+        [drive.log10_gradient_norm for drive in each.drives] for each in (wrapped, plain)
+    )
+    # float32 against float64 weights, over 30 steps.
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_a_declaration_names_the_rebuilt_weight(tmp_path):
