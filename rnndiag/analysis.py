@@ -74,6 +74,9 @@ class Request:
     optimizer: str | None = None
     """Path of a companion file that holds the optimizer's state."""
 
+    verify: bool = False
+    """Whether to compare an archive's checksums, and to compute the file's own."""
+
 
 @dataclass(frozen=True)
 class LayerResult:

@@ -96,7 +96,7 @@ def report_file(
     """
     shown = path if shown_as is None else shown_as
     try:
-        result = analyse(read(path), request, require_layers=named)
+        result = analyse(read(path, request.verify), request, require_layers=named)
     except RnndiagError as error:
         return FileReport(shown, error=error)
     return FileReport(

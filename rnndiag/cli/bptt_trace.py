@@ -32,10 +32,11 @@ def bptt_trace(
     format_name: o.OutputFormat = None,
     output: o.OutputFile = None,
     fail_on: o.FailOnOption = "never",
+    verify: o.Verify = False,
     quiet: o.Quiet = False,
 ) -> int:
     """Gradient norm at every lag of back-propagation through time."""
-    common = Common(checkpoint, layer, declared, format_name, output, fail_on, quiet)
+    common = Common(checkpoint, layer, declared, format_name, output, fail_on, quiet, verify=verify)
     trace = TraceOptions(
         seq_len,
         batch,

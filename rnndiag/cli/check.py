@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,10 @@ from rnndiag.cli.locate import locate
 from rnndiag.cli.output import complain, show
 from rnndiag.cli.requests import TraceOptions, declarations
 from rnndiag.errors import InputCode, RnndiagError
+
+if TYPE_CHECKING:
+    from rnndiag.analysis import Request
+    from rnndiag.report import Report, Setting
 
 Paths = Annotated[
     list[str] | None,
@@ -37,6 +41,7 @@ def check(
     format_name: o.OutputFormat = None,
     output: o.OutputFile = None,
     fail_on: o.FailOnOption = "error",
+    verify: o.Verify = False,
 ) -> int:
     """Gate: apply the rules to files and folders; exit 0 clean, 1 findings, 2 no verdict."""
     named = _named(paths, optimizer)
@@ -44,24 +49,24 @@ def check(
         seq_len, batch, seed, drive, batch_first, initial_state, cotangents, cotangent
     )
     from rnndiag.analysis import Request
+
+    request = Request(False, trace.request(), layer, declarations(declared), optimizer, verify)
+    settings = {"layer": layer, "optimizer": optimizer, "fail_on": fail_on, **trace.settings()}
+    return show(_judge(named, request, settings, fail_on), format_name, output)
+
+
+def _judge(
+    named: list[str], request: Request, settings: dict[str, Setting], fail_on: o.FailOn
+) -> Report:
+    """Check every file; a call that measured nothing says so."""
     from rnndiag.gate import check_paths
     from rnndiag.report import Report
 
-    request = Request(
-        trace=trace.request(), layer=layer, declarations=declarations(declared), optimizer=optimizer
-    )
     files, skipped = check_paths(named, request)
-    settings = {"layer": layer, "optimizer": optimizer, "fail_on": fail_on, **trace.settings()}
-    report = Report(
-        command="check",
-        settings=settings,
-        files=files,
-        skipped_files=skipped,
-        fail_on=fail_on,
-    )
+    report = Report("check", settings, files, skipped, fail_on)
     if not report.measured and all(file.error is None for file in files):
         complain(_nothing(named, len(skipped) + len(files)))
-    return show(report, format_name, output)
+    return report
 
 
 def _named(paths: list[str] | None, optimizer: str | None) -> list[str]:

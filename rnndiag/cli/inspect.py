@@ -14,8 +14,11 @@ def inspect(
     format_name: o.OutputFormat = None,
     output: o.OutputFile = None,
     fail_on: o.FailOnOption = "never",
+    verify: o.Verify = False,
     quiet: o.Quiet = False,
 ) -> int:
     """What is in the file: recurrent layers, weight health, training state."""
-    common = Common(checkpoint, layer, declared, format_name, output, fail_on, quiet, optimizer)
+    common = Common(
+        checkpoint, layer, declared, format_name, output, fail_on, quiet, optimizer, verify=verify
+    )
     return run_single("inspect", common)

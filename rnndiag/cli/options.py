@@ -42,6 +42,9 @@ OutputFile = Annotated[
 FailOnOption = Annotated[
     FailOn, typer.Option(help="Exit 1 for findings of this severity or worse.")
 ]
+Verify = Annotated[
+    bool, typer.Option("--verify", help="Check the archive's checksums; report the file's sha256.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No notices on stderr.")]
 
 SeqLen = Annotated[

@@ -25,6 +25,7 @@ class Common(NamedTuple):
     fail_on: FailOn
     quiet: bool
     optimizer: str | None = None
+    verify: bool = False
 
 
 def run_single(
@@ -47,6 +48,7 @@ def run_single(
         layer=common.layer,
         declarations=declarations(common.declared),
         optimizer=common.optimizer,
+        verify=common.verify,
     )
     report = Report(
         command=command,

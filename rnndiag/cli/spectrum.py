@@ -13,8 +13,9 @@ def spectrum(
     format_name: o.OutputFormat = None,
     output: o.OutputFile = None,
     fail_on: o.FailOnOption = "never",
+    verify: o.Verify = False,
     quiet: o.Quiet = False,
 ) -> int:
     """Eigenvalues of W_hh and of the step Jacobian, and what they do (not) imply."""
-    common = Common(checkpoint, layer, declared, format_name, output, fail_on, quiet)
+    common = Common(checkpoint, layer, declared, format_name, output, fail_on, quiet, verify=verify)
     return run_single("spectrum", common, spectrum=True)

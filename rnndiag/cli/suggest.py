@@ -40,10 +40,13 @@ def suggest(
     format_name: o.OutputFormat = None,
     output: o.OutputFile = None,
     fail_on: o.FailOnOption = "never",
+    verify: o.Verify = False,
     quiet: o.Quiet = False,
 ) -> int:
     """A clip value and a truncation length with their evidence, and code to paste."""
-    common = Common(checkpoint, layer, declared, format_name, output, fail_on, quiet, optimizer)
+    common = Common(
+        checkpoint, layer, declared, format_name, output, fail_on, quiet, optimizer, verify=verify
+    )
     trace = TraceOptions(
         seq_len, batch, seed, drive, batch_first, initial_state, cotangents, cotangent
     )

@@ -95,7 +95,7 @@ def _file(file: FileReport) -> Object:
         **shared,
         "container": checkpoint.container,
         "size_bytes": checkpoint.size_bytes,
-        "sha256": None,
+        "sha256": checkpoint.sha256,
         "layers": [_layer(item) for item in result.layers],
         "training_state": _training_state(result.training_state),
         "advice": _advice(file.advice),

@@ -71,6 +71,9 @@ def _notes(result: FileResult) -> Iterator[str]:
     assumed = {a: item.layer.label for item in result.layers for a in item.layer.assumptions}
     yield from (f"{label}: {assumption}" for assumption, label in assumed.items())
     yield _training(result.training_state)
+    yield from result.checkpoint.notes[:SHOWN_NAMES]
+    if result.checkpoint.sha256 is not None:
+        yield f"checksums agree; sha256 {result.checkpoint.sha256}"
     unrecognised = result.recognition.unrecognised
     for entry in unrecognised[:SHOWN_NAMES]:
         shape = " x ".join(map(str, entry.shape))
