@@ -178,10 +178,11 @@ def _horizon(lag: int | None, steps: int) -> str:
 def _state_growth(growth: StateGrowth, drive: str) -> str:
     error = growth.lyapunov.standard_error
     margin = "" if error is None else f" ± {2 * error:.2g}"
+    worst = growth.worst_case_log10
+    reached = "" if worst is None else f"; at worst they reach {power_of_ten(worst)}"
     return (
         f"Perturbations of the whole state change by {growth.lyapunov.exponents[0]:.4g}{margin} "
-        f"nats a step in the long run (largest Lyapunov exponent, input: {drive}); over the "
-        f"sequence the worst direction reaches {power_of_ten(growth.worst_case_log10)}."
+        f"nats a step in the long run (largest Lyapunov exponent, input: {drive}){reached}."
     )
 
 

@@ -127,6 +127,15 @@ def tanh_slope(x: FloatArray) -> FloatArray:
     return np.asarray(4.0 * e / np.square(1.0 + e))
 
 
+def transform(matrix: FloatArray, vectors: FloatArray) -> FloatArray:
+    """Apply matrix (n, m) to each of the vectors (..., m): shape (..., n).
+
+    As one product of two matrices: numpy would take one small product for every leading index.
+    """
+    flat = vectors.reshape(-1, vectors.shape[-1]) @ matrix.T
+    return np.asarray(flat.reshape(*vectors.shape[:-1], len(matrix)))
+
+
 def scale_rows(factors: FloatArray, matrix: FloatArray) -> FloatArray:
     """diag(factors) @ matrix for factors of shape (..., n): shape (..., n, m)."""
     return factors[..., :, None] * matrix

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnndiag.cells.base import FloatArray, Pullback, WeightedCell, scale_rows, tanh_slope
+from rnndiag.cells.base import FloatArray, Pullback, WeightedCell, scale_rows, tanh_slope, transform
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class ElmanCell(WeightedCell):
     def project(self, inputs: FloatArray) -> FloatArray:
         """W_ih x + b_ih + b_hh."""
         w = self.weights
-        return np.asarray(inputs @ w.weight_ih.T + (w.bias_ih + w.bias_hh))
+        return transform(w.weight_ih, inputs) + (w.bias_ih + w.bias_hh)
 
     def step(self, drive: FloatArray, state: FloatArray) -> FloatArray:
         """φ(u + W_hh h)."""
@@ -56,4 +56,4 @@ class ElmanCell(WeightedCell):
         return ElmanLinearisation(self.weights.weight_hh, slope)
 
     def _preactivation(self, drive: FloatArray, state: FloatArray) -> FloatArray:
-        return np.asarray(drive + state @ self.weights.weight_hh.T)
+        return drive + transform(self.weights.weight_hh, state)

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnndiag.cells.base import FloatArray, Pullback, WeightedCell, scale_rows, sigmoid, tanh_slope
+from rnndiag.cells.base import (
+    FloatArray,
+    Pullback,
+    WeightedCell,
+    scale_rows,
+    sigmoid,
+    tanh_slope,
+    transform,
+)
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,7 @@ class GRUCell(WeightedCell):
         w = self.weights
         bias = w.bias_ih.copy()
         bias[: 2 * self.output_size] += w.bias_hh[: 2 * self.output_size]
-        return np.asarray(inputs @ w.weight_ih.T + bias)
+        return transform(w.weight_ih, inputs) + bias
 
     def step(self, drive: FloatArray, state: FloatArray) -> FloatArray:
         """(1 − z) ⊙ n + z ⊙ h."""
@@ -110,7 +118,7 @@ class GRUCell(WeightedCell):
     ) -> tuple[tuple[FloatArray, FloatArray, FloatArray], FloatArray]:
         """Those of (r, z, n), and q = W_hn h + b_hn."""
         u_r, u_z, u_n = np.split(drive, 3, axis=-1)
-        w_r, w_z, w_n = np.split(state @ self.weights.weight_hh.T, 3, axis=-1)
+        w_r, w_z, w_n = np.split(transform(self.weights.weight_hh, state), 3, axis=-1)
         q = w_n + self.weights.bias_hh[2 * self.output_size :]
         a_r = u_r + w_r
         return (a_r, u_z + w_z, u_n + sigmoid(a_r) * q), q

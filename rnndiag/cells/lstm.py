@@ -18,6 +18,7 @@ from rnndiag.cells.base import (
     scale_rows,
     sigmoid,
     tanh_slope,
+    transform,
 )
 
 
@@ -101,7 +102,7 @@ class LSTMCell(WeightedCell):
     def project(self, inputs: FloatArray) -> FloatArray:
         """W_ih x + b_ih + b_hh."""
         w = self.weights
-        return np.asarray(inputs @ w.weight_ih.T + (w.bias_ih + w.bias_hh))
+        return transform(w.weight_ih, inputs) + (w.bias_ih + w.bias_hh)
 
     def step(self, drive: FloatArray, state: FloatArray) -> FloatArray:
         """(h′, c′)."""
@@ -129,5 +130,5 @@ class LSTMCell(WeightedCell):
 
     def _preactivations(self, drive: FloatArray, state: FloatArray) -> list[FloatArray]:
         """Those of i, f, g and o."""
-        a = drive + state[..., : self.output_size] @ self.weights.weight_hh.T
+        a = drive + transform(self.weights.weight_hh, state[..., : self.output_size])
         return np.split(a, 4, axis=-1)

@@ -12,7 +12,10 @@ from rnndiag.cli.single import Common, run_single
 
 Exponents = Annotated[
     str,
-    typer.Option(metavar="K|all", help="Leading Lyapunov exponents to measure; 0 leaves them out."),
+    typer.Option(
+        metavar="K|all",
+        help="Leading Lyapunov exponents to measure; more than 1 adds the worst case.",
+    ),
 ]
 
 

@@ -28,8 +28,9 @@ class StateGrowth:
 
     lyapunov: LyapunovSpectrum
 
-    worst_case_log10: float
-    """log10 of σ₁(J_T … J_1), the largest of any sample: no gradient can grow more."""
+    worst_case_log10: float | None
+    """log10 of σ₁(J_T … J_1), the largest of any sample: no gradient can grow more. None where one
+    exponent is asked for: it costs as much as many traces."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ class TraceSetup:
     """∂L/∂h at the top layer's last step, (cotangents, batch, output); None: Gaussian."""
 
     exponents: int | None = 0
-    """Leading Lyapunov exponents to measure, None for all; 0 leaves out all of StateGrowth."""
+    """Leading Lyapunov exponents to measure, None for all; 0 leaves out all of StateGrowth, 1 the
+    worst case."""
 
 
 INITIAL_DEVIATION = 0.1
@@ -203,7 +205,9 @@ def _state_growth(run: LayerRun, setup: TraceSetup) -> StateGrowth | None:
         return None
     return StateGrowth(
         lyapunov=measure_lyapunov(run, setup.exponents, setup.seed),
-        worst_case_log10=float(worst_case_log_growth(run, setup.seed).max()) / LN10,
+        worst_case_log10=None
+        if setup.exponents == 1
+        else float(worst_case_log_growth(run, setup.seed).max()) / LN10,
     )
 
 

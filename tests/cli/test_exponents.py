@@ -47,7 +47,9 @@ def test_every_exponent_of_forget_gates(forget_gates, capsys):
 
 
 def test_one_is_the_default_and_none_can_be_asked_for(forget_gates, capsys):
-    assert len(traced(capsys, forget_gates)["lyapunov"]) == 1
+    one = traced(capsys, forget_gates)
+    assert len(one["lyapunov"]) == 1
+    assert one["worst_case_growth_log10"] is None
     drive = traced(capsys, forget_gates, "--exponents", "0")
     assert drive["lyapunov"] is None
     assert drive["worst_case_growth_log10"] is None
