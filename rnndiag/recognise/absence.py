@@ -24,7 +24,7 @@ def explain_absence(checkpoint: Checkpoint, recognition: Recognition) -> Rnndiag
     keys = sorted(tensors, key=lambda name: -_likeness(name, tensors[name]))
     return RnndiagError(
         InputCode.NO_RECURRENT_WEIGHTS,
-        f"no recurrent weights found; keys are {listed(keys)}",
+        f"no recurrent weights found; keys are {listed(keys)}{_wanted(checkpoint)}",
         "name one with --as NAME=CELL (rnn, gru or lstm)",
     )
 
@@ -34,9 +34,15 @@ def _empty(checkpoint: Checkpoint) -> RnndiagError:
     what = "only optimizer state" if checkpoint.tensors else "no tensors"
     return RnndiagError(
         InputCode.NO_RECURRENT_WEIGHTS,
-        f"no recurrent weights found: the file holds {what}",
+        f"no recurrent weights found: the file holds {what}{_wanted(checkpoint)}",
         "name the file that holds the model's weights",
     )
+
+
+def _wanted(checkpoint: Checkpoint) -> str:
+    """What the pickle asked to import, beyond what every checkpoint does; nothing was imported."""
+    foreign = checkpoint.foreign_imports
+    return f" (a trusting load would import {listed(foreign)})" if foreign else ""
 
 
 def _unmeasured(entries: Sequence[Unrecognised]) -> RnndiagError:

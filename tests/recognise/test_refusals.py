@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from recognise.wrapping import checkpoint, state
 
-from rnndiag.recognise import recognise
+from rnndiag.recognise import explain_absence, recognise
 
 
 def only_entry(tensors, values=None):
@@ -200,3 +202,12 @@ def test_one_bad_module_leaves_the_others():
     found = recognise(checkpoint(tensors))
     assert [module.name for module in found.modules] == ["good"]
     assert [entry.name for entry in found.unrecognised] == ["rnn.weight_hh_l0"]
+
+
+def test_a_file_without_recurrence_names_what_it_would_have_imported():
+    """A pickle that runs code is refused for its lack of weights; its wishes are said as well."""
+    harmless = checkpoint({"w": torch.ones(3, 3)})
+    hostile = replace(harmless, would_import=("collections.OrderedDict", "posix.system"))
+    message = explain_absence(hostile, recognise(hostile)).what
+    assert message.endswith("(a trusting load would import posix.system)")
+    assert "import" not in explain_absence(harmless, recognise(harmless)).what
