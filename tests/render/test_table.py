@@ -156,3 +156,11 @@ def test_the_verdict_never_depends_on_the_format(capsys):
         shown = capsys.readouterr().out
         assert "RD301" in shown
     assert json.loads(shown)["verdict"] == {"status": "findings", "exit_code": 1}
+
+
+def test_inspect_asks_whether_a_recurrence_was_ever_trained():
+    """Only of the fixture that was trained on sequences of length 1."""
+    asked = "never left that box"
+    for name, expected in (("length_one_rnn.pt", True), ("char_rnn.pt", False)):
+        text = render(Report("inspect", {}, (fixture_file(name),)), Screen(200))
+        assert (asked in text) is expected

@@ -44,6 +44,11 @@ def _layers(result: FileResult) -> RenderableType:
     return made
 
 
+def _untrained(moved: dict[str, bool]) -> bool:
+    """Whether W_hh alone stayed: without a past step it has no gradient."""
+    return moved["weight_ih"] and not moved["weight_hh"]
+
+
 def _moved(moved: dict[str, bool]) -> str:
     """Which tensors left the box they were initialised in."""
     still = [name for name, has_moved in moved.items() if not has_moved]
@@ -63,6 +68,12 @@ def _time_constants(item: LayerResult) -> str:
 
 def _notes(result: FileResult) -> Iterator[str]:
     yield "moved: tensors with values outside ±1/sqrt(hidden), the box PyTorch initialises in"
+    yield from (
+        f"{item.layer.label}: W_hh never left that box while W_ih did: was it trained on sequences "
+        "of length 1?"
+        for item in result.layers
+        if _untrained(item.weights.moved_from_init)
+    )
     if any(item.weights.gate_time_constants for item in result.layers):
         yield (
             "gate memory: time constant in steps, median (range) over units, that the two biases "

@@ -136,8 +136,8 @@ def _shown_lags(trace: LayerTrace) -> list[int]:
 
 def _overview(layers: Sequence[LayerResult]) -> RenderableType:
     made = table(
-        *("layer", "cell", "verdict", "slowest\ninput", "half-life", "to 1e-3", "growth"),
-        left=("layer", "cell", "verdict", "slowest\ninput"),
+        *("layer", "cell", "verdict", "longest\nunder", "half-life", "to 1e-3", "growth"),
+        left=("layer", "cell", "verdict", "longest\nunder"),
     )
     for item in layers:
         if item.trace is None:
