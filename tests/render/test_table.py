@@ -6,7 +6,7 @@ import json
 
 import pytest
 from cli.command import FIXTURES, rnndiag
-from render.reports import ALL, COMMANDS, HOSTILE, fixture_report, measured, named
+from render.reports import ALL, COMMANDS, HOSTILE, fixture_file, fixture_report, measured, named
 from terminal import run_in_terminal
 from torch import nn
 
