@@ -12,7 +12,7 @@ import numpy as np
 from rnndiag.cells.base import FloatArray
 from rnndiag.containers.checkpoint import Checkpoint
 from rnndiag.errors import InputCode, RnndiagError
-from rnndiag.recognise.layers import Recognition, RecurrentModule
+from rnndiag.recognise.layers import ROOT, Recognition, RecurrentModule
 
 SyntheticName = Literal["zero", "weak", "normal", "embedding", "onehot"]
 SYNTHETIC: tuple[SyntheticName, ...] = ("zero", "weak", "normal", "embedding", "onehot")
@@ -54,9 +54,11 @@ def choose_drives(
     else zero, weak and normal together. Raises RnndiagError (RD007) for a requested drive that this
     module cannot have.
     """
-    symbols = _embedding_drive(module, recognition, checkpoint) or _onehot_drive(
-        module, recognition, checkpoint
-    )
+    symbols = None
+    if requested in {"auto", "embedding"}:  # an embedding is large: read only where it may be used
+        symbols = _embedding_drive(module, recognition, checkpoint) or _onehot_drive(
+            module, recognition, checkpoint
+        )
     width = module.input_size
     noise = symbols is None
     drives = [
@@ -74,7 +76,7 @@ def choose_drives(
     if not chosen:
         raise RnndiagError(
             InputCode.USAGE,
-            f"no {requested} drive for {module.name or '(root)'}: the file holds no embedding of "
+            f"no {requested} drive for {module.name or ROOT}: the file holds no embedding of "
             f"its input width {width}",
             "use --input zero, weak, normal, onehot or a file",
         )

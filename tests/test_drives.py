@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from rnndiag.containers import read
+from rnndiag.containers.checkpoint import Checkpoint, StoredTensor
 from rnndiag.drives import SYNTHETIC, Drive, _onehot, choose_drives, given_drive
 from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.recognise import recognise
+from rnndiag.recognise.layers import Recognition
 
 
 @pytest.fixture
@@ -154,3 +158,21 @@ def test_given_inputs_are_cut_to_the_steps_traced():
     assert isinstance(drive, Drive)
     assert drive.deciding
     np.testing.assert_array_equal(drive.inputs(5, 2, 3), values[:2])
+
+
+def test_an_embedding_is_not_read_where_it_is_not_used():
+    """It may be by far the largest tensor of the file."""
+
+    def load():
+        raise AssertionError("the embedding was read")
+
+    layer = SimpleNamespace(input_size=4, output_size=5)
+    module = SimpleNamespace(name="rnn", input_size=4, layers=((layer,),))
+    recognition = Recognition((), (), embedding_candidates=("embed.weight",))
+    tensor = StoredTensor("float32", (9, 4), (0,), load)
+    file = Checkpoint("m.pt", "torch-zip", 0, {"embed.weight": tensor}, {})
+    for name in ("zero", "weak", "normal", "onehot"):
+        (only,) = choose_drives(module, recognition, file, name)
+        assert (only.name, only.deciding) == (name, True)
+    with pytest.raises(AssertionError, match="was read"):
+        choose_drives(module, recognition, file)

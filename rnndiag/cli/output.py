@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, TextIO
 
 import typer
 
+from rnndiag.cli import CLOSED_PIPE
 from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.escape import encodable, printable
 
 if TYPE_CHECKING:
     from rnndiag.render import Screen
     from rnndiag.report import Report
-
-CLOSED_PIPE = 141
 
 
 def complain(error: RnndiagError, path: str | None = None) -> None:

@@ -22,7 +22,7 @@ def in_folder(folder: str) -> tuple[str | None, list[str]]:
     folders and are not read.
     """
     try:
-        names = sorted(os.listdir(folder))  # noqa: PTH208
+        names = sorted(os.listdir(folder))  # noqa: PTH208 (names as they are)
     except OSError:
         raise cannot_open("the directory cannot be listed", "check its permissions") from None
     if ".metadata" in names and any(name.endswith(".distcp") for name in names):
@@ -36,4 +36,4 @@ def in_folder(folder: str) -> tuple[str | None, list[str]]:
     shards = [name for name in names if name.endswith(_SHARD)]
     if not indices and not shards:
         raise cannot_open("it is a directory", "name a file in it")
-    return (os.path.join(folder, indices[0]) if indices else None), shards  # noqa: PTH118
+    return (os.path.join(folder, indices[0]) if indices else None), shards  # noqa: PTH118 (the same)

@@ -58,7 +58,7 @@ class Source(Readable):
     @property
     def name(self) -> str:
         """Without its folder."""
-        return os.path.basename(self.path)  # noqa: PTH119
+        return os.path.basename(self.path)  # noqa: PTH119 (a hostile path need not survive Path())
 
     @property
     def size(self) -> int:

@@ -47,6 +47,7 @@ def start(*arguments: object, folder: Path | None = None) -> subprocess.Popen[by
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # One thread in the parent: nothing can be locked where the child is forked.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     )
 

@@ -79,7 +79,7 @@ def flat(prefix: str, thing: Any) -> dict[str, torch.Tensor]:
     return found
 
 
-class Anything(dict):  # type: ignore[type-arg]
+class Anything(dict):  # type: ignore[type-arg] (its items are of any kind)
     """An object of a class that is not installed."""
 
     dump_patches = False
