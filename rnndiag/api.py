@@ -7,10 +7,11 @@ report holds the errors of single files.
 from __future__ import annotations
 
 from rnndiag.advice import Advice, advise
-from rnndiag.analysis import FileResult, Request, TraceRequest, analyse
+from rnndiag.analysis import FileResult, Request, analyse
 from rnndiag.containers import read
 from rnndiag.gate import check_paths
 from rnndiag.report import FailOn, Report
+from rnndiag.tracing import TraceRequest
 
 
 def inspect(path: str) -> FileResult:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from rnndiag.advice import Advice, AdviceRequest, advise
 from rnndiag.analysis import FileResult, Request, analyse
 from rnndiag.containers import read
 from rnndiag.containers.checkpoint import Skipped
 from rnndiag.errors import RnndiagError
 from rnndiag.rules import Finding, find
 from rnndiag.rules.base import SEVERITIES, Severity
+
+if TYPE_CHECKING:
+    from rnndiag.advice import Advice, AdviceRequest
 
 FailOn = Literal["error", "warning", "never"]
 Command = Literal["inspect", "spectrum", "bptt-trace", "suggest", "check"]
@@ -99,9 +101,12 @@ def report_file(
         result = analyse(read(path, request.verify), request, require_layers=named)
     except RnndiagError as error:
         return FileReport(shown, error=error)
-    return FileReport(
-        shown,
-        result=result,
-        findings=find(result),
-        advice=None if advice is None else advise(result, advice),
-    )
+    return FileReport(shown, result, find(result), _advised(result, advice))
+
+
+def _advised(result: FileResult, request: AdviceRequest | None) -> Advice | None:
+    if request is None:
+        return None
+    from rnndiag.advice import advise
+
+    return advise(result, request)

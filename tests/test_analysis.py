@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from rnndiag.analysis import DEFAULT_SEQ_LEN, Request, TraceRequest, analyse
+from rnndiag.analysis import Request, analyse
 from rnndiag.containers import read
 from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.given import GivenStates
+from rnndiag.tracing import DEFAULT_SEQ_LEN, TraceRequest
 
 
 @pytest.fixture
@@ -158,9 +159,9 @@ def test_the_memory_estimate_is_near_what_is_held(checkpoint, monkeypatch):
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    monkeypatch.setattr("rnndiag.analysis.MEMORY_LIMIT", 8 * peak)
+    monkeypatch.setattr("rnndiag.tracing.MEMORY_LIMIT", 8 * peak)
     analyse(file, request)
-    monkeypatch.setattr("rnndiag.analysis.MEMORY_LIMIT", peak // 2)
+    monkeypatch.setattr("rnndiag.tracing.MEMORY_LIMIT", peak // 2)
     with pytest.raises(RnndiagError, match="of memory"):
         analyse(file, request)
 

@@ -8,9 +8,9 @@ import pytest
 from cli.command import FIXTURES
 
 import rnndiag
-from rnndiag.analysis import TraceRequest
 from rnndiag.cli import run
 from rnndiag.errors import InputCode, RnndiagError
+from rnndiag.tracing import TraceRequest
 
 PATH = str(FIXTURES / "delayed_recall_gru.pt")
 

@@ -18,6 +18,7 @@ ORDER = (
     {"cells"},
     {"rollout", "drives", "given"},
     {"measure"},
+    {"tracing"},
     {"analysis"},
     {"rules"},
     {"advice"},

@@ -8,10 +8,11 @@ import pytest
 from cli.command import FIXTURES
 
 from rnndiag.advice import AdviceRequest
-from rnndiag.analysis import Request, TraceRequest
+from rnndiag.analysis import Request
 from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.report import ExitCode, FileReport, Report, report_file
 from rnndiag.rules.base import SEVERITIES, Finding
+from rnndiag.tracing import TraceRequest
 
 ERROR = FileReport("bad", error=RnndiagError(InputCode.DAMAGED, "what", "remedy"))
 

@@ -118,15 +118,9 @@ def _after_push(reached: StepJacobian | None) -> str:
     )
 
 
-def headline(trace: LayerTrace) -> DriveTrace:
-    """The deciding drive under which the gradient lasts longest: the one shown in pictures."""
-    deciding = [drive for drive in trace.drives if drive.deciding]
-    return max(deciding, key=lambda drive: float(drive.log10_gradient_norm[-1]))
-
-
 def read_trace(trace: LayerTrace) -> list[str]:
     """The sentences under one layer's trace."""
-    drive = headline(trace)
+    drive = trace.headline
     steps = len(drive.log10_gradient_norm) - 1
     sentences = [_VERDICTS[trace.verdict].format(steps=counted(steps, "step"))]
     if drive.overflow_step is not None:

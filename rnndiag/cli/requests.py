@@ -9,10 +9,10 @@ from rnndiag.cli.options import DriveName
 from rnndiag.errors import InputCode, RnndiagError
 
 if TYPE_CHECKING:
-    from rnndiag.analysis import TraceRequest
     from rnndiag.cells.base import FloatArray
     from rnndiag.given import GivenStates
     from rnndiag.recognise import Declaration
+    from rnndiag.tracing import TraceRequest
 
 
 class TraceOptions(NamedTuple):
@@ -30,7 +30,7 @@ class TraceOptions(NamedTuple):
 
     def request(self) -> TraceRequest:
         """Read the files that were named, and check what can be checked without a module."""
-        from rnndiag.analysis import TraceRequest
+        from rnndiag.tracing import TraceRequest
 
         named = self.drive in get_args(DriveName)
         cotangent = None if self.cotangent is None else _single(self.cotangent, "cotangent")

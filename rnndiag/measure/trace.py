@@ -75,6 +75,12 @@ class LayerTrace:
     textbook_log10: FloatArray | None
     """log10 of the same seeds carried through W_hhᵀ alone; of a plain RNN only."""
 
+    @property
+    def headline(self) -> DriveTrace:
+        """The deciding drive under which the gradient lasts longest: the one that is quoted."""
+        deciding = [drive for drive in self.drives if drive.deciding]
+        return max(deciding, key=lambda drive: float(drive.log10_gradient_norm[-1]))
+
 
 @dataclass(frozen=True)
 class TraceSetup:

@@ -93,6 +93,11 @@ class RecurrentModule:
         return tuple(layer for depth in self.layers for layer in depth)
 
     @property
+    def cell(self) -> CellKind:
+        """The same in all of its layers."""
+        return self.layers[0][0].cell
+
+    @property
     def bidirectional(self) -> bool:
         """Whether its layers run both ways through time."""
         return len(self.layers[0]) == 2

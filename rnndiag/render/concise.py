@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rnndiag.advice.reading import headline
 from rnndiag.analysis import FileResult, LayerResult
 from rnndiag.escape import printable
 from rnndiag.render.base import Screen, number
@@ -110,7 +109,7 @@ def _spectrum_fields(item: LayerResult) -> Iterator[tuple[str, str]]:
 def _trace_fields(item: LayerResult) -> Iterator[tuple[str, str]]:
     if item.trace is None:
         return
-    drive = headline(item.trace)
+    drive = item.trace.headline
     yield "verdict", item.trace.verdict
     yield "seq_len", str(item.trace.seq_len)
     yield "input_drive", drive.drive

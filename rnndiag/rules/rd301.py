@@ -15,12 +15,17 @@ Remedy: clip gradients by norm (`rnndiag suggest` proposes a value), shorten tru
 back-propagation to the horizon that is shown, lower the recurrent gain, or take a gated cell.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from rnndiag.analysis import FileResult, LayerResult
-from rnndiag.measure.trace import DriveTrace
 from rnndiag.rounding import power_of_ten
 from rnndiag.rules.base import Finding, Rule
+
+if TYPE_CHECKING:
+    from rnndiag.measure.trace import DriveTrace
 
 
 def check(result: FileResult) -> Iterable[Finding]:

@@ -17,10 +17,11 @@ from rnndiag.advice.truncation import (
     lags_for,
     sliding_bias,
 )
-from rnndiag.analysis import Request, TraceRequest, analyse
+from rnndiag.analysis import Request, analyse
 from rnndiag.containers import read
 from rnndiag.measure.decay import measure_decay
 from rnndiag.measure.verdict import drive_verdict
+from rnndiag.tracing import TraceRequest
 
 
 def geometric(beta: float, steps: int = 4000):

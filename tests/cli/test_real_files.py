@@ -8,10 +8,11 @@ import pytest
 from cli.command import ROOT
 
 from rnndiag.advice import AdviceRequest
-from rnndiag.analysis import Request, TraceRequest
+from rnndiag.analysis import Request
 from rnndiag.errors import InputCode
 from rnndiag.render import FORMATS, Screen, renderer
 from rnndiag.report import Report, report_file
+from rnndiag.tracing import TraceRequest
 
 FOLDER = ROOT.parent / "shared" / "checkpoints"
 VERDICTS = {"exploding", "growing", "stable", "vanishing", "mixed"}

@@ -8,12 +8,12 @@ import torch
 from recognise.wrapping import checkpoint, state
 from torch.nn.utils import parametrizations, prune
 
-from rnndiag.analysis import TraceRequest
 from rnndiag.api import trace
 from rnndiag.containers import read
 from rnndiag.containers.checkpoint import StoredTensor
 from rnndiag.recognise import parse_declaration, recognise
 from rnndiag.recognise.wrappers import unwrap
+from rnndiag.tracing import TraceRequest
 
 WEIGHTS = ("weight_ih_l0", "weight_hh_l0")
 # torch computes in float32, the rebuilt weight is float64.

@@ -11,8 +11,9 @@ from cli.command import FIXTURES
 from torch import nn
 
 from rnndiag.advice import AdviceRequest
-from rnndiag.analysis import Request, TraceRequest
+from rnndiag.analysis import Request
 from rnndiag.report import Command, Report, report_file
+from rnndiag.tracing import TraceRequest
 
 COMMANDS: tuple[Command, ...] = ("inspect", "spectrum", "bptt-trace", "suggest", "check")
 HOSTILE = "\x1b[31mred[red]\n::error::x##[error]\u202e.rnn"

@@ -35,19 +35,14 @@ def test_nothing_is_cut_at_80_columns(name):
     """Every cell of the trace's tables stands at 80 as at 300 columns."""
     file = measured(FIXTURES / name, seq_len=200)
     report = Report("bptt-trace", {}, (file,))
+    headline = file.result.layers[0].trace.headline
     narrow, wide = lines(report, 80), lines(report, 300)
     tables = [line.split() for line in wide if line.startswith(" ") and "│" not in line]
     shown = [line.split() for line in narrow]
-    for cells in tables[: tables.index(["under", f"{headline(file)}", "input"])]:
+    for cells in tables[: tables.index(["under", headline.drive, "input"])]:
         # Rules and headings are as wide as their columns.
         if not set("".join(cells)) <= {"─"}:
             assert cells in shown
-
-
-def headline(file):
-    from rnndiag.advice.reading import headline as slowest
-
-    return slowest(file.result.layers[0].trace).drive
 
 
 def test_many_layers_get_a_row_each(tmp_path):

@@ -10,12 +10,13 @@ import torch
 from cli.command import FIXTURES, save, scaled_rnn
 from torch import nn
 
-from rnndiag.analysis import Request, TraceRequest, analyse
+from rnndiag.analysis import Request, analyse
 from rnndiag.cli import run
 from rnndiag.containers import read
 from rnndiag.errors import InputCode
 from rnndiag.recognise import parse_declaration
 from rnndiag.rules import RULES, find
+from rnndiag.tracing import TraceRequest
 
 RELU = (parse_declaration("weight_hh_l0=rnn:relu"),)
 

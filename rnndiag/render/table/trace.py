@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from rnndiag.advice.reading import counted, headline, read_trace
+from rnndiag.advice.reading import counted, read_trace
 from rnndiag.analysis import FileResult, LayerResult
 from rnndiag.cells.base import FloatArray
 from rnndiag.escape import printable
@@ -60,7 +60,7 @@ def _details(item: LayerResult, trace: LayerTrace, screen: Screen) -> Iterator[R
     yield _drives(trace)
     yield Text(LEGEND, style="dim")
     yield _lags(trace)
-    shown = headline(trace)
+    shown = trace.headline
     curve = gradient_curve(
         shown.log10_gradient_norm, trace.textbook_log10, screen.unicode, min(60, screen.width - 15)
     )
@@ -106,7 +106,7 @@ def horizon(lag: int | None, drive: DriveTrace) -> str:
 
 def _lags(trace: LayerTrace) -> RenderableType:
     cells = [d for d in trace.drives if d.log10_cell_gradient_norm is not None]
-    shown = headline(trace)
+    shown = trace.headline
     headers = ["steps back", *(f"{drive.drive}" for drive in trace.drives)]
     if cells:
         headers.append(f"cell state,\n{shown.drive}")
@@ -142,7 +142,7 @@ def _overview(layers: Sequence[LayerResult]) -> RenderableType:
     for item in layers:
         if item.trace is None:
             continue
-        drive = headline(item.trace)
+        drive = item.trace.headline
         made.add_row(
             Text(printable(item.layer.label)),
             cell_name(item.layer),

@@ -1,0 +1,146 @@
+"""From what was asked of a trace to the traces of one module: lengths, drives, checks, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rnndiag.cells.base import FloatArray
+from rnndiag.containers.checkpoint import Checkpoint
+from rnndiag.drives import Drive, choose_drives, given_drive
+from rnndiag.errors import InputCode, RnndiagError
+from rnndiag.given import GivenStates, checked_cotangent
+from rnndiag.measure.trace import LayerTrace, TraceSetup, trace_module
+from rnndiag.measure.training_state import sequence_length_setting
+from rnndiag.recognise.layers import ROOT, Recognition, RecurrentModule
+from rnndiag.rollout import Cells
+
+DEFAULT_SEQ_LEN = 200
+"""Steps of a trace where neither the user nor the file says how long sequences are."""
+
+CREDIBLE_LENGTHS = range(20, 10_001)
+"""Lengths in a file that a trace follows. Over fewer steps no growth rate has a narrow interval, so
+a file could talk a gate into passing; over more, one number in a file could fill the memory."""
+
+MEMORY_LIMIT = 8 * 2**30
+"""Bytes that one trace may hold; a longer one is refused with the memory it would need."""
+
+
+@dataclass(frozen=True)
+class TraceRequest:
+    """How to trace."""
+
+    seq_len: int | None = None
+    """None: the length of the given inputs, else the file's own setting, else 200."""
+
+    batch: int = 8
+    seed: int = 0
+    drive: str = "auto"
+    """"auto" or the name of one synthetic drive."""
+
+    inputs_tbi: FloatArray | None = None
+    """The user's inputs, (steps, batch, input), instead of a synthetic drive."""
+
+    initial: GivenStates | None = None
+    """States to start from; None: N(0, 0.1²)."""
+
+    cotangents: int = 1
+    cotangent_nbh: FloatArray | None = None
+
+    exponents: int | None = 0
+    """Leading Lyapunov exponents to measure, None for all of them, 0 for none."""
+
+
+def sequence_length(checkpoint: Checkpoint, trace: TraceRequest) -> tuple[int, str]:
+    """Steps to trace, and who says so: "given", "default" or the name of the file's setting."""
+    if trace.seq_len is not None:
+        return trace.seq_len, "given"
+    if trace.inputs_tbi is not None:
+        return len(trace.inputs_tbi), "given"
+    setting = sequence_length_setting(checkpoint)
+    if setting is not None and int(setting.value) not in CREDIBLE_LENGTHS:
+        setting = None
+    return (int(setting.value), setting.name) if setting else (DEFAULT_SEQ_LEN, "default")
+
+
+def trace_recurrent(
+    module: RecurrentModule,
+    cells: Cells,
+    recognition: Recognition,
+    checkpoint: Checkpoint,
+    trace: TraceRequest,
+) -> Iterator[LayerTrace]:
+    """Every layer's trace, bottom to top, forward before reverse.
+
+    Raises RD007 for a request that does not fit the module, or more than the memory allows.
+    """
+    seq_len, _ = sequence_length(checkpoint, trace)
+    drives = _drives(module, recognition, checkpoint, trace)
+    for traces in trace_module(cells, drives, _setup(module, cells, trace, seq_len)):
+        yield from traces
+
+
+def _drives(
+    module: RecurrentModule, recognition: Recognition, checkpoint: Checkpoint, trace: TraceRequest
+) -> tuple[Drive, ...]:
+    if trace.inputs_tbi is not None:
+        return (given_drive(trace.inputs_tbi, "the given inputs"),)
+    return choose_drives(module, recognition, checkpoint, trace.drive)
+
+
+def unfit(module: RecurrentModule, trace: TraceRequest) -> str | None:
+    """Why the user's inputs cannot drive this module; None if they can."""
+    if trace.inputs_tbi is None or trace.inputs_tbi.shape[2] == module.input_size:
+        return None
+    return (
+        f"the given inputs have {trace.inputs_tbi.shape[2]} features, "
+        f"{module.name or ROOT} takes {module.input_size}"
+    )
+
+
+def require_fitting(modules: Sequence[RecurrentModule], trace: TraceRequest) -> None:
+    """Raise RD007 unless the user's inputs can drive at least one module."""
+    reasons = [unfit(module, trace) for module in modules]
+    if None not in reasons:
+        raise RnndiagError(
+            InputCode.USAGE, str(reasons[0]), "give inputs of shape (steps, batch, features)"
+        )
+
+
+def _setup(module: RecurrentModule, cells: Cells, trace: TraceRequest, seq_len: int) -> TraceSetup:
+    """The trace's settings for one module, after the checks that need its sizes."""
+    batch = trace.batch if trace.inputs_tbi is None else trace.inputs_tbi.shape[1]
+    _require_memory(cells, seq_len, batch, trace.cotangents)
+    if trace.inputs_tbi is not None and seq_len > len(trace.inputs_tbi):
+        raise RnndiagError(
+            InputCode.USAGE,
+            f"--seq-len {seq_len} is longer than the given inputs, {len(trace.inputs_tbi)} steps",
+            "leave --seq-len out or give longer inputs",
+        )
+    return TraceSetup(
+        seq_len=seq_len,
+        batch=batch,
+        seed=trace.seed,
+        cotangents=trace.cotangents,
+        exponents=trace.exponents,
+        initial=None if trace.initial is None else trace.initial.of_module(module, batch),
+        cotangent_nbh=None
+        if trace.cotangent_nbh is None
+        else checked_cotangent(trace.cotangent_nbh, module, batch),
+    )
+
+
+def _require_memory(cells: Cells, seq_len: int, batch: int, cotangents: int) -> None:
+    """States, drives and their slopes are held for every step."""
+    per_sample = sum(
+        cell.weights.weight_ih.shape[1] + 3 * cell.weights.weight_ih.shape[0] + 3 * cell.state_size
+        for layers in cells
+        for cell in layers
+    )
+    needed = 8 * seq_len * batch * (per_sample + 2 * cotangents)
+    if needed > MEMORY_LIMIT:
+        raise RnndiagError(
+            InputCode.USAGE,
+            f"--seq-len {seq_len}, batch {batch} would need {needed / 2**30:,.0f} GiB of memory",
+            f"the limit is {MEMORY_LIMIT >> 30} GiB: take fewer steps or a smaller --batch",
+        )
