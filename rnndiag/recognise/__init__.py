@@ -15,6 +15,7 @@ from rnndiag.recognise.lookalikes import lookalikes
 from rnndiag.recognise.names import model_tensors
 from rnndiag.recognise.slots import stacks
 from rnndiag.recognise.stacks import build
+from rnndiag.recognise.unread import unread
 from rnndiag.recognise.wrappers import unwrap
 
 __all__ = ["Declaration", "explain_absence", "parse_declaration", "recognise"]
@@ -30,11 +31,15 @@ def recognise(checkpoint: Checkpoint, declarations: Sequence[Declaration] = ()) 
     modules: list[RecurrentModule] = []
     unrecognised: list[Unrecognised] = []
     claimed: set[str] = set()
+    incomplete = unread(checkpoint.skipped)
     for stack in stacks(tensors, unwrapped.refused):
+        claimed |= stack.names
+        if stack.module in incomplete:
+            continue
         module, complaints = build(stack, checkpoint.values)
         modules += [] if module is None else [module]
         unrecognised += complaints
-        claimed |= stack.names
+    unrecognised += incomplete.values()
     modules = _without_copies(modules)
     unrecognised += lookalikes(tensors, claimed)
     for declaration in declarations:

@@ -12,15 +12,19 @@ from rnndiag.recognise.layers import Recognition, Unrecognised
 from rnndiag.recognise.lookalikes import DECLARABLE, RECURRENT, RNN_MODULE
 from rnndiag.recognise.names import model_tensors
 from rnndiag.recognise.slots import cell_by_shape
+from rnndiag.recognise.unread import unread
 
 
 def explain_absence(checkpoint: Checkpoint, recognition: Recognition) -> RnndiagError:
     """The error for a file without recurrent weights, naming what comes nearest."""
+    gaps = unread(checkpoint.skipped)
+    if gaps:
+        return _unread(list(gaps.values()), checkpoint)
     tensors = model_tensors(checkpoint)
     if not tensors:
         return _empty(checkpoint)
     if recognition.unrecognised:
-        return _unmeasured(recognition.unrecognised)
+        return _unmeasured(recognition.unrecognised, checkpoint)
     keys = sorted(tensors, key=lambda name: -_likeness(name, tensors[name]))
     return RnndiagError(
         InputCode.NO_RECURRENT_WEIGHTS,
@@ -29,14 +33,36 @@ def explain_absence(checkpoint: Checkpoint, recognition: Recognition) -> Rnndiag
     )
 
 
+def _unread(gaps: Sequence[Unrecognised], checkpoint: Checkpoint) -> RnndiagError:
+    """The error for recurrent parameters that are there, in a form that is not read."""
+    first = gaps[0]
+    more = f" (and {len(gaps) - 1} more modules)" if len(gaps) > 1 else ""
+    return RnndiagError(
+        InputCode.UNSUPPORTED,
+        f"recurrent weights that are not read: {first.name}: {first.reason}{more}"
+        f"{_wanted(checkpoint)}",
+        "save the whole state_dict, as dense floating-point tensors",
+    )
+
+
 def _empty(checkpoint: Checkpoint) -> RnndiagError:
     """The error for a file in which no model's tensor lies."""
     what = "only optimizer state" if checkpoint.tensors else "no tensors"
     return RnndiagError(
         InputCode.NO_RECURRENT_WEIGHTS,
-        f"no recurrent weights found: the file holds {what}{_wanted(checkpoint)}",
+        f"no recurrent weights found: the file holds {what}{_left_out(checkpoint)}"
+        f"{_wanted(checkpoint)}",
         "name the file that holds the model's weights",
     )
+
+
+def _left_out(checkpoint: Checkpoint) -> str:
+    """What might have been a tensor, and why it is none here."""
+    if not checkpoint.skipped:
+        return ""
+    first, *others = checkpoint.skipped
+    more = f", and {len(others)} more" if others else ""
+    return f" that are read (not read: {first.name or 'its root'}: {first.reason}{more})"
 
 
 def _wanted(checkpoint: Checkpoint) -> str:
@@ -45,13 +71,14 @@ def _wanted(checkpoint: Checkpoint) -> str:
     return f" (a trusting load would import {listed(foreign)})" if foreign else ""
 
 
-def _unmeasured(entries: Sequence[Unrecognised]) -> RnndiagError:
+def _unmeasured(entries: Sequence[Unrecognised], checkpoint: Checkpoint) -> RnndiagError:
     """The error for recurrences that cannot be measured; what can be declared comes first."""
     first = min(entries, key=lambda entry: DECLARABLE not in entry.reason)
     more = f" (and {len(entries) - 1} more)" if len(entries) > 1 else ""
     return RnndiagError(
         InputCode.NO_RECURRENT_WEIGHTS,
-        f"no recurrent weights could be measured: {first.name} {first.shape}{more}: {first.reason}",
+        f"no recurrent weights could be measured: {first.name} {first.shape}{more}: {first.reason}"
+        f"{_wanted(checkpoint)}",
         f"rnndiag measures nn.RNN, nn.GRU, nn.LSTM, their cells, and what --as {FORM} names",
     )
 
