@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from rnndiag.errors import RnndiagError
 
 NO_VERDICT = 2
 INTERRUPTED = 130
@@ -44,19 +48,31 @@ def _run(arguments: Sequence[str]) -> int:
         complain(error)
     except typer.TyperException as error:
         complain(RnndiagError(InputCode.USAGE, _usage(error), "see rnndiag --help"))
-    except MemoryError:
-        complain(
-            RnndiagError(
-                InputCode.INTERNAL, "out of memory", "take a shorter --seq-len or smaller --batch"
-            )
-        )
+    except MemoryError as error:
+        # numpy says how much it asked for.
+        what = f"out of memory: {error}" if str(error) else "out of memory"
+        remedy = "free some memory, or take a shorter --seq-len or a smaller --batch"
+        complain(RnndiagError(InputCode.REFUSED, what, remedy))
     except Exception as error:  # noqa: BLE001 - uncaught it would exit 1, which means findings
         if os.environ.get("RNNDIAG_DEBUG"):
             traceback.print_exc()
-        what = f"internal error: {type(error).__name__}: {error}"
-        remedy = "report it with the output of RNNDIAG_DEBUG=1, it is a defect of rnndiag"
-        complain(RnndiagError(InputCode.INTERNAL, what, remedy))
+        complain(_unforeseen(error))
     return NO_VERDICT
+
+
+def _unforeseen(error: Exception) -> RnndiagError:
+    """A full disk where Typer printed help or a version, else a defect."""
+    from rnndiag.errors import InputCode, RnndiagError
+
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return RnndiagError(
+            InputCode.CANNOT_WRITE, f"stdout cannot be written: {error.strerror}", "free the device"
+        )
+    return RnndiagError(
+        InputCode.INTERNAL,
+        f"internal error: {type(error).__name__}: {error}",
+        "report it with the output of RNNDIAG_DEBUG=1, it is a defect of rnndiag",
+    )
 
 
 def _usage(error: Exception) -> str:

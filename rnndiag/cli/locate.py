@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import tomllib
 from pathlib import Path
@@ -13,7 +14,11 @@ from rnndiag.errors import InputCode, RnndiagError
 SAMPLE = Path(__file__).parents[1] / "sample" / "delayed_recall_lstm.pt"
 """A small trained LSTM that ships with the package."""
 
-CONFIG_FILES = ("rnndiag.toml", "pyproject.toml")
+TABLES: dict[str, tuple[str, ...]] = {"rnndiag.toml": (), "pyproject.toml": ("tool", "rnndiag")}
+"""Configuration files, and the table in which each holds what concerns rnndiag."""
+
+KEYS = ("checkpoint",)
+"""Everything that can be configured."""
 
 
 def locate(named: str | None, quiet: bool, gate: bool) -> tuple[str, str]:
@@ -42,19 +47,11 @@ def locate(named: str | None, quiet: bool, gate: bool) -> tuple[str, str]:
 
 def _configured() -> str | None:
     """`checkpoint` in rnndiag.toml or in [tool.rnndiag] of pyproject.toml of this folder."""
-    for name in CONFIG_FILES:
+    for name in TABLES:
         path = Path(name)
         if not path.is_file():
             continue
-        try:
-            settings = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise RnndiagError(
-                InputCode.USAGE, f"{name} cannot be read: {error}", "mend it"
-            ) from error
-        if name == "pyproject.toml":
-            settings = _table(_table(settings.get("tool")).get("rnndiag"))
-        chosen = settings.get("checkpoint")
+        chosen = _settings(path).get("checkpoint")
         if chosen is not None and not isinstance(chosen, str):
             raise RnndiagError(
                 InputCode.USAGE, f"checkpoint in {name} is no string", "write a path"
@@ -64,6 +61,22 @@ def _configured() -> str | None:
     return None
 
 
-def _table(value: object) -> dict[str, Any]:
-    """A TOML table; empty where there is none."""
-    return value if isinstance(value, dict) else {}
+def _settings(path: Path) -> dict[str, Any]:
+    """What one file sets; raises RD007 for a file that cannot be read or a key that is none."""
+    try:
+        found: object = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RnndiagError(InputCode.USAGE, f"{path} cannot be read: {error}", "mend it") from error
+    place = ""
+    for table in TABLES[path.name]:
+        found = found.get(table, {}) if isinstance(found, dict) else found
+        place += f"{table}."
+    if not isinstance(found, dict):
+        what = f"{place.rstrip('.')} in {path} is no table"
+        raise RnndiagError(InputCode.USAGE, what, f"write {place}{KEYS[0]} = a path")
+    for key in found:
+        if key not in KEYS:
+            nearest = difflib.get_close_matches(key, KEYS, n=1, cutoff=0.0)[0]
+            what = f"unknown key {place}{key} in {path}"
+            raise RnndiagError(InputCode.USAGE, what, f"the nearest that there is: {nearest}")
+    return found

@@ -29,8 +29,13 @@ def complain(error: RnndiagError, path: str | None = None) -> None:
 
 def notice(line: str) -> None:
     """Any line on stderr; where that is closed, print() would put it among the data."""
-    if sys.stderr is not None:
+    if sys.stderr is None:
+        return
+    try:
         print(line, file=sys.stderr)
+    except OSError:
+        # A full disk or a closed pipe: nobody can be told, but the exit code still says it.
+        _abandon(sys.stderr)
 
 
 def show(report: Report, format_name: str | None, output: str | None) -> int:
@@ -58,13 +63,17 @@ def write(text: str) -> None:
         stdout.write(encodable(text, stdout.encoding or "utf-8"))
         stdout.flush()
     except BrokenPipeError:
-        # The interpreter flushes stdout once more at exit; it must not complain then.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+        _abandon(stdout)
         raise typer.Exit(CLOSED_PIPE) from None
     except OSError as error:
         raise RnndiagError(
             InputCode.CANNOT_WRITE, f"stdout cannot be written: {error.strerror}", "free the device"
         ) from error
+
+
+def _abandon(stream: TextIO) -> None:
+    """Let the interpreter flush a broken stream once more at exit without a complaint."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _stdout() -> TextIO:
