@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -43,6 +44,9 @@ class Pullback(NamedTuple):
     drive: FloatArray
     """∂L/∂u_t, u_t = W_ih x_t + biases: shape (..., gates * hidden)."""
 
+    recurrent: FloatArray
+    """∂L/∂(W_hh h_{t-1}), the same shape, and the same numbers but for the GRU's candidate."""
+
     cell_state: FloatArray | None
     """LSTM: the whole ∂L/∂c_t, what reaches c_t through h_t included: shape (..., hidden)."""
 
@@ -63,40 +67,15 @@ class Linearisation(Protocol):
         """∂s_t/∂s_{t-1}: shape (..., state_size, state_size). For small states only."""
 
 
-class Cell(Protocol):
-    """A recurrent update. The state is h, or (h, c) side by side for the LSTM."""
-
-    @property
-    def weights(self) -> LayerWeights:
-        """What the update is made of."""
-
-    @property
-    def output_size(self) -> int:
-        """Width of h: the leading part of the state."""
-
-    @property
-    def state_size(self) -> int:
-        """Width of the whole state."""
-
-    def project(self, inputs: FloatArray) -> FloatArray:
-        """The drive u = W_ih x + biases: shape (..., input) to (..., gates * hidden)."""
-
-    def step(self, drive: FloatArray, state: FloatArray) -> FloatArray:
-        """One update: drive (..., gates * hidden) and state (..., state_size) to the new state."""
-
-    def linearise(self, drive: FloatArray, state: FloatArray) -> Linearisation:
-        """The derivative of `step` with respect to the state, at (drive, state)."""
-
-
 @dataclass(frozen=True)
-class WeightedCell:
-    """The part that all cells share: their weights, and the sizes that follow from them."""
+class Cell(ABC):
+    """A recurrent update. The state is h, or (h, c) side by side for the LSTM."""
 
     weights: LayerWeights
 
     @property
     def output_size(self) -> int:
-        """Width of h: the projection of a projected LSTM."""
+        """Width of h, the leading part of the state: the projection of a projected LSTM."""
         return int(self.weights.weight_hh.shape[1])
 
     @property
@@ -104,17 +83,64 @@ class WeightedCell:
         """Width of the whole state: h, unless a cell keeps more."""
         return self.output_size
 
+    @property
+    def preactivation_size(self) -> int:
+        """Width of what `preactivate` gives: one number per row of W_hh, unless a cell has more."""
+        return int(self.weights.weight_hh.shape[0])
+
+    def project(self, inputs: FloatArray) -> FloatArray:
+        """The drive u = W_ih x + biases: shape (..., input) to (..., gates * hidden)."""
+        w = self.weights
+        return transform(w.weight_ih, inputs) + (w.bias_ih + w.bias_hh)
+
+    def preactivate(self, drive: FloatArray, state: FloatArray) -> FloatArray:
+        """Everything of one update that is linear in h, shape (..., preactivation_size)."""
+        return drive + transform(self.weights.weight_hh, state[..., : self.output_size])
+
+    @abstractmethod
+    def advance(self, preactivation: FloatArray, state: FloatArray) -> FloatArray:
+        """The rest of the update: the new state, shape (..., state_size)."""
+
+    @abstractmethod
+    def linearise_at(self, preactivation: FloatArray, state: FloatArray) -> Linearisation:
+        """The derivative of the whole update with respect to the state, at this point."""
+
+    def gates(self, preactivation: FloatArray) -> dict[str, FloatArray]:
+        """The logistic gates' pre-activations by name, each (..., hidden); none by default."""
+        return {}
+
+    def step(self, drive: FloatArray, state: FloatArray) -> FloatArray:
+        """One update: drive (..., gates * hidden) and state (..., state_size) to the new state."""
+        return self.advance(self.preactivate(drive, state), state)
+
+    def linearise(self, drive: FloatArray, state: FloatArray) -> Linearisation:
+        """The derivative of `step` with respect to the state, at (drive, state)."""
+        return self.linearise_at(self.preactivate(drive, state), state)
+
+
+LARGEST_EXPONENT = 709.0
+"""exp of more overflows."""
+
 
 def sigmoid(x: FloatArray) -> FloatArray:
-    """The logistic function σ, without a warning where exp overflows to its right limit.
+    """The logistic function σ; below −709 the 1e-308 it has there.
 
-    Its complement 1 − σ(x) is σ(−x): subtracting would lose all digits where the gate is open.
-
-    >>> sigmoid(np.array([-1000.0, 0.0, 1000.0]))
+    >>> sigmoid(np.array([-1000.0, 0.0, 1000.0])).round(300)
     array([0. , 0.5, 1. ])
     """
-    with np.errstate(over="ignore"):
-        return np.asarray(1.0 / (1.0 + np.exp(-x)))
+    return np.asarray(1.0 / (1.0 + np.exp(np.minimum(-x, LARGEST_EXPONENT))))
+
+
+def logistic(x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """σ(x) and σ′(x) from one exponential, exact where 1 − σ would be rounded to nothing.
+
+    >>> print("{:.10g} {:.10g}".format(*map(float, logistic(np.array(40.0)))))
+    1 4.248354255e-18
+    """
+    e = np.exp(-np.abs(x))
+    larger = 1.0 / (1.0 + e)
+    smaller = e * larger
+    return np.where(x < 0.0, smaller, larger), smaller * larger
 
 
 def tanh_slope(x: FloatArray) -> FloatArray:
@@ -125,6 +151,12 @@ def tanh_slope(x: FloatArray) -> FloatArray:
     """
     e = np.exp(-2.0 * np.abs(x))
     return np.asarray(4.0 * e / np.square(1.0 + e))
+
+
+def blocks(values: FloatArray, count: int) -> list[FloatArray]:
+    """Views of `count` equal parts of the last dimension; np.split takes ten times as long."""
+    width = values.shape[-1] // count
+    return [values[..., k * width : (k + 1) * width] for k in range(count)]
 
 
 def transform(matrix: FloatArray, vectors: FloatArray) -> FloatArray:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnndiag.cells.base import FloatArray, Pullback, WeightedCell, scale_rows, tanh_slope, transform
+from rnndiag.cells.base import Cell, FloatArray, Pullback, scale_rows, tanh_slope
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class ElmanLinearisation:
     def vjp(self, cotangent: FloatArray) -> Pullback:
         """Jᵀ v = W_hhᵀ (φ′(a) ⊙ v)."""
         drive = cotangent * self.slope
-        return Pullback(drive @ self.weight_hh, drive, None)
+        return Pullback(drive @ self.weight_hh, drive, drive, None)
 
     def jvp(self, tangent: FloatArray) -> FloatArray:
         """J u = φ′(a) ⊙ W_hh u."""
@@ -35,25 +35,17 @@ class ElmanLinearisation:
 
 
 @dataclass(frozen=True)
-class ElmanCell(WeightedCell):
+class ElmanCell(Cell):
     """`torch.nn.RNN`'s update; the state is h, shape (..., hidden)."""
 
-    def project(self, inputs: FloatArray) -> FloatArray:
-        """W_ih x + b_ih + b_hh."""
-        w = self.weights
-        return transform(w.weight_ih, inputs) + (w.bias_ih + w.bias_hh)
+    def advance(self, preactivation: FloatArray, state: FloatArray) -> FloatArray:
+        """φ(a); the state itself has gone into a."""
+        if self.weights.activation == "relu":
+            return np.maximum(preactivation, 0.0)
+        return np.asarray(np.tanh(preactivation))
 
-    def step(self, drive: FloatArray, state: FloatArray) -> FloatArray:
-        """φ(u + W_hh h)."""
-        a = self._preactivation(drive, state)
-        return np.maximum(a, 0.0) if self.weights.activation == "relu" else np.tanh(a)
-
-    def linearise(self, drive: FloatArray, state: FloatArray) -> ElmanLinearisation:
+    def linearise_at(self, preactivation: FloatArray, state: FloatArray) -> ElmanLinearisation:
         """φ′(a) at the given points; relu′(0) = 0, as torch has it."""
-        a = self._preactivation(drive, state)
         relu = self.weights.activation == "relu"
-        slope = (a > 0.0).astype(np.float64) if relu else tanh_slope(a)
+        slope = (preactivation > 0.0).astype(np.float64) if relu else tanh_slope(preactivation)
         return ElmanLinearisation(self.weights.weight_hh, slope)
-
-    def _preactivation(self, drive: FloatArray, state: FloatArray) -> FloatArray:
-        return drive + transform(self.weights.weight_hh, state)

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnndiag.cells.base import (
+    Cell,
     FloatArray,
     Pullback,
-    WeightedCell,
+    blocks,
+    logistic,
     scale_rows,
     sigmoid,
     tanh_slope,
@@ -59,7 +61,7 @@ class GRULinearisation:
         )
         hidden_side = np.concatenate([r, z, n * self.reset], axis=-1)
         state = cotangent * self.keep + hidden_side @ self.weight_hh
-        return Pullback(state, np.concatenate([r, z, n], axis=-1), None)
+        return Pullback(state, np.concatenate([r, z, n], axis=-1), hidden_side, None)
 
     def jvp(self, tangent: FloatArray) -> FloatArray:
         """J u."""
@@ -83,7 +85,7 @@ class GRULinearisation:
 
 
 @dataclass(frozen=True)
-class GRUCell(WeightedCell):
+class GRUCell(Cell):
     """`torch.nn.GRU`'s update; the state is h, shape (..., hidden)."""
 
     def project(self, inputs: FloatArray) -> FloatArray:
@@ -93,32 +95,44 @@ class GRUCell(WeightedCell):
         bias[: 2 * self.output_size] += w.bias_hh[: 2 * self.output_size]
         return transform(w.weight_ih, inputs) + bias
 
-    def step(self, drive: FloatArray, state: FloatArray) -> FloatArray:
+    @property
+    def preactivation_size(self) -> int:
+        """Of r, z and n, and q."""
+        return 4 * self.output_size
+
+    def preactivate(self, drive: FloatArray, state: FloatArray) -> FloatArray:
+        """(a_r, a_z, a_n, q): those of r, z and n, and q = W_hn h + b_hn by itself."""
+        hidden = self.output_size
+        recurrent = transform(self.weights.weight_hh, state)
+        a = np.empty((*recurrent.shape[:-1], 4 * hidden))
+        a[..., : 2 * hidden] = drive[..., : 2 * hidden] + recurrent[..., : 2 * hidden]
+        a[..., 3 * hidden :] = recurrent[..., 2 * hidden :] + self.weights.bias_hh[2 * hidden :]
+        reset = sigmoid(a[..., :hidden])
+        a[..., 2 * hidden : 3 * hidden] = drive[..., 2 * hidden :] + reset * a[..., 3 * hidden :]
+        return a
+
+    def advance(self, preactivation: FloatArray, state: FloatArray) -> FloatArray:
         """(1 − z) ⊙ n + z ⊙ h."""
-        (_, a_z, a_n), _ = self._preactivations(drive, state)
+        _, a_z, a_n, _ = blocks(preactivation, 4)
         n = np.tanh(a_n)
         return np.asarray(n + sigmoid(a_z) * (state - n))
 
-    def linearise(self, drive: FloatArray, state: FloatArray) -> GRULinearisation:
+    def linearise_at(self, preactivation: FloatArray, state: FloatArray) -> GRULinearisation:
         """The gates' slopes at the given points."""
-        (a_r, a_z, a_n), q = self._preactivations(drive, state)
-        r, z, renewal = sigmoid(a_r), sigmoid(a_z), sigmoid(-a_z)
+        a_r, a_z, a_n, q = blocks(preactivation, 4)
+        r, r_slope = logistic(a_r)
+        renewal, z_slope = logistic(-a_z)
         candidate = renewal * tanh_slope(a_n)
         return GRULinearisation(
             weight_hh=self.weights.weight_hh,
-            keep=z,
-            reset_slope=candidate * q * r * sigmoid(-a_r),
-            update_slope=(state - np.tanh(a_n)) * z * renewal,
+            keep=logistic(a_z)[0],
+            reset_slope=candidate * q * r_slope,
+            update_slope=(state - np.tanh(a_n)) * z_slope,
             candidate_slope=candidate,
             reset=r,
         )
 
-    def _preactivations(
-        self, drive: FloatArray, state: FloatArray
-    ) -> tuple[tuple[FloatArray, FloatArray, FloatArray], FloatArray]:
-        """Those of (r, z, n), and q = W_hn h + b_hn."""
-        u_r, u_z, u_n = np.split(drive, 3, axis=-1)
-        w_r, w_z, w_n = np.split(transform(self.weights.weight_hh, state), 3, axis=-1)
-        q = w_n + self.weights.bias_hh[2 * self.output_size :]
-        a_r = u_r + w_r
-        return (a_r, u_z + w_z, u_n + sigmoid(a_r) * q), q
+    def gates(self, preactivation: FloatArray) -> dict[str, FloatArray]:
+        """Of r and z."""
+        a_r, a_z, _, _ = blocks(preactivation, 4)
+        return {"reset": a_r, "update": a_z}

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnndiag.cells.base import (
+    Cell,
     FloatArray,
     LayerWeights,
     Pullback,
-    WeightedCell,
+    blocks,
+    logistic,
     scale_rows,
     sigmoid,
     tanh_slope,
-    transform,
 )
 
 
@@ -64,7 +65,7 @@ class LSTMLinearisation:
             [through_cell.reshape(*through_cell.shape[:-2], -1), m * self.output_slope], axis=-1
         )
         state = np.concatenate([drive @ w.weight_hh, self.forget * cell_state], axis=-1)
-        return Pullback(state, drive, cell_state)
+        return Pullback(state, drive, drive, cell_state)
 
     def jvp(self, tangent: FloatArray) -> FloatArray:
         """J u."""
@@ -91,7 +92,7 @@ class LSTMLinearisation:
 
 
 @dataclass(frozen=True)
-class LSTMCell(WeightedCell):
+class LSTMCell(Cell):
     """`torch.nn.LSTM`'s update; the state is (h, c) side by side, shape (..., output + hidden)."""
 
     @property
@@ -99,36 +100,33 @@ class LSTMCell(WeightedCell):
         """Width of h and c together."""
         return self.output_size + int(self.weights.weight_hh.shape[0]) // 4
 
-    def project(self, inputs: FloatArray) -> FloatArray:
-        """W_ih x + b_ih + b_hh."""
-        w = self.weights
-        return transform(w.weight_ih, inputs) + (w.bias_ih + w.bias_hh)
-
-    def step(self, drive: FloatArray, state: FloatArray) -> FloatArray:
+    def advance(self, preactivation: FloatArray, state: FloatArray) -> FloatArray:
         """(h′, c′)."""
-        a_i, a_f, a_g, a_o = self._preactivations(drive, state)
-        c = sigmoid(a_f) * state[..., self.output_size :] + sigmoid(a_i) * np.tanh(a_g)
+        _, _, a_g, a_o = blocks(preactivation, 4)
+        i, f = blocks(sigmoid(preactivation[..., : 2 * a_g.shape[-1]]), 2)
+        c = f * state[..., self.output_size :] + i * np.tanh(a_g)
         h = sigmoid(a_o) * np.tanh(c)
         if self.weights.weight_hr is not None:
             h = h @ self.weights.weight_hr.T
         return np.concatenate([h, c], axis=-1)
 
-    def linearise(self, drive: FloatArray, state: FloatArray) -> LSTMLinearisation:
+    def linearise_at(self, preactivation: FloatArray, state: FloatArray) -> LSTMLinearisation:
         """The gates' slopes at the given points."""
-        a_i, a_f, a_g, a_o = self._preactivations(drive, state)
-        i, f, o, g = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o), np.tanh(a_g)
+        a_i, a_f, a_g, a_o = blocks(preactivation, 4)
+        (i, i_slope), (f, f_slope), (o, o_slope) = map(logistic, (a_i, a_f, a_o))
+        g = np.tanh(a_g)
         old = state[..., self.output_size :]
         c = f * old + i * g
-        slopes = [g * i * sigmoid(-a_i), old * f * sigmoid(-a_f), i * tanh_slope(a_g)]
+        slopes = np.concatenate([g * i_slope, old * f_slope, i * tanh_slope(a_g)], axis=-1)
         return LSTMLinearisation(
             weights=self.weights,
-            cell_slopes=np.stack(slopes, axis=-2),
-            output_slope=np.tanh(c) * o * sigmoid(-a_o),
+            cell_slopes=slopes.reshape(*c.shape[:-1], 3, c.shape[-1]),
+            output_slope=np.tanh(c) * o_slope,
             exposure=o * tanh_slope(c),
             forget=f,
         )
 
-    def _preactivations(self, drive: FloatArray, state: FloatArray) -> list[FloatArray]:
-        """Those of i, f, g and o."""
-        a = drive + transform(self.weights.weight_hh, state[..., : self.output_size])
-        return np.split(a, 4, axis=-1)
+    def gates(self, preactivation: FloatArray) -> dict[str, FloatArray]:
+        """Of i, f and o; g is no gate but a candidate."""
+        a_i, a_f, _, a_o = blocks(preactivation, 4)
+        return {"input": a_i, "forget": a_f, "output": a_o}

@@ -7,22 +7,31 @@ a gradient of 1e-500 or 1e+500 is as exact as one of size 1.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from rnndiag.cells import Pullback
 from rnndiag.cells.base import FloatArray
 from rnndiag.cells.lstm import LSTMLinearisation
-from rnndiag.rollout import LayerRun
+from rnndiag.rollout import LayerRun, Stretch, chunk_bounds
 
 IntArray = npt.NDArray[np.int64]
 
-LN2 = float(np.log(2.0))
+LN2 = math.log(2.0)
 
 ZERO_EXPONENT = -(2**50)
 """Exponent of an all-zero vector: below every other one."""
+
+SAFE_SQUARES = (1e-280, 1e280)
+"""Sums of squares between these have lost nothing to under- or overflow."""
+
+SATURATED = math.log(9.0)
+"""A gate whose pre-activation is beyond ±ln 9 is below 0.1 or above 0.9: saturated in the sense of
+Karpathy, Johnson and Fei-Fei (2015)."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +44,14 @@ class GradientNorms:
     cell_state: FloatArray | None
     """ln ‖∂L/∂c_{T-k}‖ with what reaches c through h, the same shape; of an LSTM only."""
 
+    recurrent_weight: FloatArray
+    """ln of the norm of what the step at lag k adds to ∂L/∂W_hh, (steps, cotangents, batch)."""
+
     exposure: FloatArray | None
     """Mean o(1 − tanh² c) of each memory cell, shape (hidden,); of an LSTM that ran a step only."""
+
+    saturated: dict[str, float]
+    """By gate: the share of its values over steps, samples and units that are saturated."""
 
 
 def log_rms(log_norms: FloatArray) -> FloatArray:
@@ -69,27 +84,44 @@ class ScaledVectors:
         peak = np.abs(vectors).max(axis=-1, initial=0.0)
         # frexp gives 32-bit exponents, in which ZERO_EXPONENT would wrap around.
         shift = np.frexp(peak)[1].astype(np.int64)
-        scaled = np.ldexp(vectors, -shift[..., None])
+        # In two steps: the inverse of the smallest numbers' power of two is infinite.
+        half = shift // 2
+        scaled = vectors * np.ldexp(1.0, -half)[..., None] * np.ldexp(1.0, half - shift)[..., None]
         return cls(scaled, np.where(peak > 0.0, shift + exponent, ZERO_EXPONENT))
 
-    def plus(self, other: ScaledVectors) -> ScaledVectors:
-        """The sum; the smaller one is lost where it is 2^-2000 of the larger, as it must be."""
-        common = np.maximum(self.exponent, other.exponent)
-        total = self._brought_to(common) + other._brought_to(common)
-        return ScaledVectors.of(total, common)
+    def plus(self, vectors: FloatArray, exponent: IntArray) -> ScaledVectors:
+        """The sum with vectors · 2^exponent; of two very different sizes the smaller is lost."""
+        common = np.maximum(self.exponent, exponent)
+        total = _brought(self.mantissa, self.exponent - common)
+        return ScaledVectors.of(total + _brought(vectors, exponent - common), common)
 
     def log_norm(self, width: int | None = None) -> FloatArray:
         """Natural logarithm of the Euclidean norm of the first `width` entries."""
-        part = self.mantissa[..., :width]
-        # Rescaled once more: the part may be far below the whole vector's scale.
-        own = ScaledVectors.of(part, self.exponent)
-        with np.errstate(divide="ignore"):
-            log_mantissa = 0.5 * np.log(np.square(own.mantissa).sum(axis=-1))
-        return np.asarray(log_mantissa + own.exponent * LN2)
+        return log_norm(self.mantissa[..., :width]) + self.exponent * LN2
 
-    def _brought_to(self, exponent: IntArray) -> FloatArray:
-        shift = np.maximum(self.exponent - exponent, -2000).astype(np.int32)
-        return np.asarray(np.ldexp(self.mantissa, shift[..., None]))
+
+def _brought(vectors: FloatArray, shift: IntArray) -> FloatArray:
+    """Times 2^shift, which is never positive."""
+    return np.asarray(vectors * np.ldexp(1.0, np.maximum(shift, -2000).astype(np.int32))[..., None])
+
+
+def log_norm(vectors: FloatArray) -> FloatArray:
+    """ln of the Euclidean norm over the last dimension, whatever the size of its entries.
+
+    >>> log_norm(np.array([[3e-300, 4e-300], [0.0, 0.0]])) / np.log(10)
+    array([-299.30103,       -inf])
+    """
+    with np.errstate(over="ignore"):
+        squares = np.einsum("...i,...i", vectors, vectors)
+    unsafe = ~((squares > SAFE_SQUARES[0]) & (squares < SAFE_SQUARES[1]))
+    with np.errstate(divide="ignore"):
+        logs = 0.5 * np.log(squares)
+        if unsafe.any():
+            extreme = vectors[unsafe]
+            peak = np.abs(extreme).max(axis=-1, initial=0.0)
+            relative = extreme / np.where(peak > 0.0, peak, 1.0)[..., None]
+            logs[unsafe] = np.log(peak) + 0.5 * np.log(np.square(relative).sum(axis=-1))
+    return np.asarray(logs)
 
 
 def trace_gradients(
@@ -99,26 +131,24 @@ def trace_gradients(
 
     `cotangent_nbh` is ∂L/∂h_T of the top layer, shape (cotangents, batch, output).
     """
-    steps = runs[0].steps
     gradients = _seed(runs, cotangent_nbh)
     recorders = [_Recorder(run, cotangent_nbh.shape[:2]) for run in runs]
-    for lag in range(steps + 1):
-        for depth in reversed(range(len(runs))):
-            recorders[depth].hidden(lag, gradients[depth])
-            if lag == steps:
-                recorders[depth].initial_cell_state(gradients[depth])
-                continue
-            step = runs[depth].linearisation[steps - 1 - lag]
-            pullback = step.vjp(gradients[depth].mantissa)
-            exponent = gradients[depth].exponent
-            recorders[depth].cell_state(lag, pullback.cell_state, exponent)
-            if depth > 0:
-                injected = pullback.drive @ runs[depth].cell.weights.weight_ih
-                widened = _widen(injected, runs[depth - 1].cell.state_size)
-                gradients[depth - 1] = gradients[depth - 1].plus(
-                    ScaledVectors.of(widened, exponent)
-                )
-            gradients[depth] = ScaledVectors.of(pullback.state, exponent)
+    for first, last in chunk_bounds(runs[0].steps, backward=True):
+        chunks = [run.stretch(first, last) for run in runs]
+        for step in reversed(range(last - first)):
+            for depth in reversed(range(len(runs))):
+                before = gradients[depth]
+                pullback = chunks[depth].linearisation[step].vjp(before.mantissa)
+                recorders[depth].step(before, pullback)
+                gradients[depth] = ScaledVectors.of(pullback.state, before.exponent)
+                if depth > 0:
+                    injected = pullback.drive @ runs[depth].cell.weights.weight_ih
+                    widened = _widen(injected, runs[depth - 1].cell.state_size)
+                    gradients[depth - 1] = gradients[depth - 1].plus(widened, before.exponent)
+        for recorder, chunk in zip(recorders, chunks, strict=True):
+            recorder.end_of_chunk(first, chunk)
+    for recorder, gradient in zip(recorders, gradients, strict=True):
+        recorder.initial_state(gradient)
     return tuple(recorder.result() for recorder in recorders)
 
 
@@ -138,31 +168,61 @@ def _widen(hidden: FloatArray, width: int) -> FloatArray:
 
 
 class _Recorder:
-    """Collects one layer's norms, lag by lag."""
+    """Collects one layer's norms, chunk by chunk: norms of many vectors at once are cheap."""
 
     def __init__(self, run: LayerRun, lead: tuple[int, ...]) -> None:
-        self.width = run.cell.output_size
-        shape = (run.steps + 1, *lead)
-        self._hidden = np.empty(shape)
-        self._cell_state: FloatArray | None = None
+        self._width = run.cell.output_size
+        self._steps = run.steps
+        self._hidden = np.empty((run.steps + 1, *lead))
+        self._cell_state = np.empty_like(self._hidden) if _has_memory(run) else None
+        self._recurrent_weight = np.empty((run.steps, *lead))
         self._exposure: FloatArray | None = None
-        if isinstance(run.linearisation, LSTMLinearisation):
-            self._cell_state = np.empty(shape)
-            if run.steps:
-                self._exposure = run.linearisation.exposure.mean(axis=(0, 1))
+        self._saturated: dict[str, float] = {}
+        self._pending: list[tuple[ScaledVectors, Pullback]] = []
 
-    def hidden(self, lag: int, gradient: ScaledVectors) -> None:
-        self._hidden[lag] = gradient.log_norm(self.width)
+    def step(self, gradient: ScaledVectors, pullback: Pullback) -> None:
+        """One step's gradient at its end, and what it becomes."""
+        self._pending.append((gradient, pullback))
 
-    def cell_state(self, lag: int, total: FloatArray | None, exponent: IntArray) -> None:
-        if self._cell_state is not None and total is not None:
-            self._cell_state[lag] = ScaledVectors.of(total, exponent).log_norm()
-
-    def initial_cell_state(self, gradient: ScaledVectors) -> None:
-        """At c_0 no output is left: its gradient is what the first step handed down."""
+    def end_of_chunk(self, first: int, chunk: Stretch) -> None:
+        """Turn what was collected into norms; the steps came last one first."""
+        last = first + chunk.steps
+        lags = slice(self._steps - last, self._steps - first)
+        scale = np.stack([gradient.exponent for gradient, _ in self._pending]) * LN2
+        hidden = np.stack([gradient.mantissa[..., : self._width] for gradient, _ in self._pending])
+        self._hidden[lags] = log_norm(hidden) + scale
         if self._cell_state is not None:
-            part = ScaledVectors.of(gradient.mantissa[..., self.width :], gradient.exponent)
-            self._cell_state[-1] = part.log_norm()
+            memory = [pull.cell_state for _, pull in self._pending if pull.cell_state is not None]
+            self._cell_state[lags] = log_norm(np.stack(memory)) + scale
+        # One sample's gradient with respect to W_hh is the outer product of these two.
+        pulled = log_norm(np.stack([pullback.recurrent for _, pullback in self._pending]))
+        fed = log_norm(chunk.states_tbs[:-1, :, : self._width])[::-1, None]
+        self._recurrent_weight[lags] = pulled + scale + fed
+        self._pending.clear()
+        self._add_activity(chunk)
+
+    def _add_activity(self, chunk: Stretch) -> None:
+        weight = chunk.steps / self._steps
+        for gate, values in chunk.cell.gates(chunk.preactivations_tbg).items():
+            share = float((np.abs(values) > SATURATED).mean()) * weight
+            self._saturated[gate] = self._saturated.get(gate, 0.0) + share
+        if isinstance(chunk.linearisation, LSTMLinearisation):
+            mean = chunk.linearisation.exposure.mean(axis=(0, 1)) * weight
+            self._exposure = mean if self._exposure is None else self._exposure + mean
+
+    def initial_state(self, gradient: ScaledVectors) -> None:
+        """The gradient at s_0. No output is left there: c_0's is what the first step hands down."""
+        self._hidden[-1] = gradient.log_norm(self._width)
+        if self._cell_state is not None:
+            memory = log_norm(gradient.mantissa[..., self._width :])
+            self._cell_state[-1] = memory + gradient.exponent * LN2
 
     def result(self) -> GradientNorms:
-        return GradientNorms(self._hidden, self._cell_state, self._exposure)
+        return GradientNorms(
+            self._hidden, self._cell_state, self._recurrent_weight, self._exposure, self._saturated
+        )
+
+
+def _has_memory(run: LayerRun) -> bool:
+    """Whether the state has a part that is not h: an LSTM's c."""
+    return run.cell.state_size > run.cell.output_size

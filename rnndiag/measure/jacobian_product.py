@@ -25,22 +25,20 @@ def worst_case_log_growth(run: LayerRun, seed: int = 0) -> FloatArray:
     Power iteration on PᵀP with products of J and Jᵀ alone, rescaled at every step, so that nothing
     under- or overflows and no Jacobian is formed. -inf for a product that is zero.
     """
-    batch, size = run.states_tbs.shape[1:]
+    batch, size = run.starts[0].shape
     vectors = np.random.default_rng([seed, 4]).standard_normal((batch, size))
     log_sigma = np.full(batch, -np.inf)
     for _ in range(POWER_ITERATIONS):
         start = ScaledVectors.of(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))
         forward = start
-        for step in range(run.steps):
-            forward = ScaledVectors.of(
-                run.linearisation[step].jvp(forward.mantissa), forward.exponent
-            )
+        for jacobian in run.linearised():
+            forward = ScaledVectors.of(jacobian.jvp(forward.mantissa), forward.exponent)
         previous, log_sigma = log_sigma, forward.log_norm()
         if not np.isfinite(log_sigma).all() or np.abs(log_sigma - previous).max() < CONVERGED:
             break
         backward = forward
-        for step in reversed(range(run.steps)):
-            pulled = run.linearisation[step].vjp(backward.mantissa).state
+        for jacobian in run.linearised(backward=True):
+            pulled = jacobian.vjp(backward.mantissa).state
             backward = ScaledVectors.of(pulled, backward.exponent)
         if not backward.mantissa.any(axis=-1).all():
             break

@@ -54,13 +54,13 @@ def measure_lyapunov(run: LayerRun, count: int | None = 1, seed: int = 0) -> Lya
 
 def _log_growth(run: LayerRun, width: int, seed: int) -> FloatArray:
     """ln |R_ii| by step, the mean over samples: shape (steps, width)."""
-    batch, size = run.states_tbs.shape[1:]
+    batch, size = run.starts[0].shape
     start = np.random.default_rng([seed, 3]).standard_normal((batch, size, width))
     tangents = np.moveaxis(np.linalg.qr(start)[0], -1, 0)
     logs = np.empty((run.steps, width))
     with np.errstate(divide="ignore"):
-        for step in range(run.steps):
-            tangents, stretch = _orthonormal(run.linearisation[step].jvp(tangents))
+        for step, jacobian in enumerate(run.linearised()):
+            tangents, stretch = _orthonormal(jacobian.jvp(tangents))
             logs[step] = np.log(stretch).mean(axis=0)
     return logs
 

@@ -50,3 +50,13 @@ def torch_states(module, states):
     width = module.proj_size or module.hidden_size
     h_0, c_0 = joined[..., :width].contiguous(), joined[..., width:].contiguous()
     return (h_0, c_0) if isinstance(module, torch.nn.LSTM) else h_0
+
+
+def states_of(run):
+    """s_0 … s_T of a run, (steps + 1, batch, state)."""
+    return np.concatenate([run.starts[0][None], *(part.states_tbs[1:] for part in run.chunks())])
+
+
+def preactivations_of(run):
+    """Those of every step, (steps, batch, preactivation_size)."""
+    return np.concatenate([part.preactivations_tbg for part in run.chunks()])

@@ -2,47 +2,29 @@
 
 from __future__ import annotations
 
+import copy
+
 import mpmath
 import numpy as np
 import pytest
 import torch
-from torch_oracle import CASES, initial_states, make_module, unrolled_gradients
+from measure.from_torch import cells_of
+from torch_oracle import CASES, initial_states, make_module, step_layer, unrolled_gradients
 
 from rnndiag.cells import CELLS, LayerWeights
 from rnndiag.measure.gradient import ScaledVectors, trace_gradients
-from rnndiag.rollout import run_layer, run_stack
+from rnndiag.rollout import SEGMENT_BYTES, run_layer, run_stack
 
 # Both sides run the same recursion in float64; 40 steps of it leave some 1e-14 between them.
 EXACT = 1e-10
 
 
-def cells_of(module):
-    """cells[depth][direction] with the torch module's weights."""
-    kind = type(module).__name__.lower()
-
-    def weights(suffix):
-        get = lambda n: getattr(module, f"{n}_{suffix}").detach().numpy()
-        rows = get("weight_hh").shape[0]
-        return LayerWeights(
-            get("weight_ih"),
-            get("weight_hh"),
-            get("bias_ih") if module.bias else np.zeros(rows),
-            get("bias_hh") if module.bias else np.zeros(rows),
-            get("weight_hr") if module.proj_size else None,
-            module.nonlinearity if kind == "rnn" else "tanh",
-        )
-
-    directions = ["", "_reverse"] if module.bidirectional else [""]
-    return [
-        [CELLS[kind](weights(f"l{layer}{d}")) for d in directions]
-        for layer in range(module.num_layers)
-    ]
-
-
+@pytest.mark.parametrize("segment_bytes", [1, SEGMENT_BYTES], ids=["segments", "whole"])
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("bias", [True, False], ids=["bias", "no-bias"])
 @pytest.mark.parametrize("case", CASES)
-def test_every_lag_equals_autograd(case, bias, layers):
+def test_every_lag_equals_autograd(case, bias, layers, segment_bytes, monkeypatch):
+    monkeypatch.setattr("rnndiag.rollout.SEGMENT_BYTES", segment_bytes)
     module = make_module(case, bias=bias, num_layers=layers)
     inputs = torch.randn(40, 3, 4, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
     initial = initial_states(module, batch=3)
@@ -62,6 +44,44 @@ def test_every_lag_equals_autograd(case, bias, layers):
             np.testing.assert_allclose(
                 np.exp(ours[depth].cell_state[:, 0]), expected.cell[depth], rtol=EXACT
             )
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_steps_part_of_the_weight_gradient_equals_autograd(case):
+    """Each step gets a copy of W_hh of its own, whose gradient is that step's part alone."""
+    module = make_module(case)
+    inputs = np.random.default_rng(3).standard_normal((20, 1, 4))
+    initial = initial_states(module, batch=1)
+    cotangent = np.random.default_rng(8).standard_normal((1, 1, module.proj_size or 5))
+    copies, state = [], initial[0]
+    for x in inputs:
+        copies.append(module.weight_hh_l0.detach().clone().requires_grad_())
+        state = step_layer(with_weight(module, copies[-1]), 0, "", torch.from_numpy(x), state)
+    (state[0] * torch.from_numpy(cotangent[0])).sum().backward()
+
+    states = [[torch.cat(initial[0], dim=-1).numpy()]]
+    ((run,),) = run_stack(cells_of(module), inputs, states)
+    (norms,) = trace_gradients([run], cotangent)
+    expected = [float(weight.grad.norm()) for weight in reversed(copies)]
+    np.testing.assert_allclose(np.exp(norms.recurrent_weight[:, 0, 0]), expected, rtol=EXACT)
+
+
+def with_weight(module, weight_hh):
+    """The module's other weights beside this W_hh, for `step_layer`."""
+    stand_in = copy.copy(module)
+    stand_in._parameters = {**module._parameters, "weight_hh_l0": weight_hh}
+    return stand_in
+
+
+def test_saturated_gates_are_counted():
+    """σ(±3) is beyond 0.1 … 0.9, σ(1) is not; the last of three gates drives nothing."""
+    bias = np.array([3.0, 1.0, -3.0, -3.0, 0.0, 0.0, 1.0, -3.0])
+    cell = CELLS["lstm"](LayerWeights(np.zeros((8, 1)), np.zeros((8, 2)), bias, np.zeros(8)))
+    (norms,) = trace_gradients([run_layer(cell, np.zeros((20, 3, 1)), np.zeros((3, 4)))], SEED_2)
+    assert norms.saturated == {"input": 0.5, "forget": 1.0, "output": 0.5}
+
+
+SEED_2 = np.ones((1, 3, 2))
 
 
 def contracting_run(steps):
@@ -91,9 +111,11 @@ def test_scaled_vectors_keep_tiny_and_huge_sums():
     big = ScaledVectors.of(np.array([[3.0, 4.0]]), 5000)
     tiny = ScaledVectors.of(np.array([[1.0, 1.0]]), -5000)
     nothing = ScaledVectors.of(np.zeros((1, 2)))
-    assert big.plus(tiny).log_norm() == pytest.approx(np.log(5) + 5000 * np.log(2), rel=1e-15)
-    assert tiny.plus(nothing).log_norm() == tiny.log_norm()
-    assert nothing.plus(nothing).log_norm() == -np.inf
+    expected = pytest.approx(np.log(5) + 5000 * np.log(2), rel=1e-15)
+    assert big.plus(tiny.mantissa, tiny.exponent).log_norm() == expected
+    assert tiny.plus(big.mantissa, big.exponent).log_norm() == expected
+    assert tiny.plus(nothing.mantissa, nothing.exponent).log_norm() == tiny.log_norm()
+    assert nothing.plus(nothing.mantissa, nothing.exponent).log_norm() == -np.inf
 
 
 def test_the_trace_is_linear_in_its_seed():

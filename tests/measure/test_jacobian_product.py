@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from measure.from_torch import preactivations_of, states_of
 from torch_oracle import make_module
 
 from rnndiag.cells import CELLS, LayerWeights
@@ -41,7 +42,7 @@ def lstm_run(steps):
 
 def test_the_worst_case_equals_the_dense_product():
     run = lstm_run(25)
-    jacobians = run.cell.linearise(run.drive_tbg, run.states_tbs[:-1]).jacobian()
+    jacobians = run.cell.linearise_at(preactivations_of(run), states_of(run)[:-1]).jacobian()
     for sample in range(3):
         dense = np.eye(12)
         for jacobian in jacobians[:, sample]:
@@ -55,7 +56,7 @@ def test_the_worst_case_bounds_every_gradient():
     """σ₁ ≥ ‖Jᵀ … Jᵀ v‖/‖v‖ for any v: checked by the trace's own direction of growth."""
     run = lstm_run(25)
     worst = worst_case_log_growth(run)
-    linearisation = run.cell.linearise(run.drive_tbg, run.states_tbs[:-1])
+    linearisation = run.cell.linearise_at(preactivations_of(run), states_of(run)[:-1])
     vectors = np.random.default_rng(2).standard_normal((50, 3, 12))
     pulled = vectors
     for step in reversed(range(25)):

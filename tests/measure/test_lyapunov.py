@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from measure.from_torch import states_of
 from torch_oracle import initial_states, make_module, step_layer
 
 from rnndiag.cells import CELLS, LayerWeights
@@ -37,7 +38,7 @@ def test_tent_map_has_its_closed_form(truth):
     """
     cell = plain([[1.9, -3.8], [1.9, -3.8]], "relu", [0.0, -0.5])
     run = run_layer(cell, np.zeros((420, 1, 1)), np.array([[0.3, 0.0]]))
-    both = run.states_tbs[:, 0, 1] > 0
+    both = states_of(run)[:, 0, 1] > 0
     steps = next(t for t in range(400, 420) if both[t] == both[int(0.1 * t)])
     run = run.first(steps, None)
     value, tolerance = (truth["tent_1.9_relu"][key] for key in ("value", "tol"))
