@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rnndiag.cells import build_cell
@@ -13,6 +13,7 @@ from rnndiag.containers.checkpoint import Checkpoint
 from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.measure.training_state import TrainingState, training_state
 from rnndiag.measure.weights import WeightHealth, measure_weights
+from rnndiag.progress import Progress, Silent
 from rnndiag.recognise import Declaration, explain_absence, recognise
 from rnndiag.recognise.layers import ROOT, Recognition, RecurrentLayer, RecurrentModule
 
@@ -40,6 +41,9 @@ class Request:
 
     verify: bool = False
     """Whether to compare an archive's checksums, and to compute the file's own."""
+
+    progress: Progress = field(default_factory=Silent)
+    """Who is told how far long measurements are."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,9 @@ def _measure_module(
             reason = unfit(module, request.trace)
             if reason is None:
                 traces = list(
-                    trace_recurrent(module, cells, recognition, checkpoint, request.trace)
+                    trace_recurrent(
+                        module, cells, recognition, checkpoint, request.trace, request.progress
+                    )
                 )
     return [
         LayerResult(*of_layer, not_measured=reason)

@@ -1,13 +1,15 @@
-"""The user's own arrays: initial states and cotangents, checked against the module they are for."""
+"""What the user gives for one module: initial states, cotangents, the readout; all checked."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from rnndiag.cells.base import FloatArray
+from rnndiag.containers.checkpoint import Checkpoint
 from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.recognise.layers import ROOT, RecurrentModule
 from rnndiag.rollout import States
@@ -98,8 +100,32 @@ def checked_cotangent(cotangent_nbh: FloatArray, module: RecurrentModule, batch:
     return cotangent_nbh
 
 
+def load_readout(name: str, checkpoint: Checkpoint, module: RecurrentModule) -> FloatArray:
+    """A linear layer's weight on the module's output, (outputs, directions * output), in float64.
+
+    `name` is that of the weight or of its layer. Raises RnndiagError (RD007) where the file has no
+    such tensor, or one that does not fit.
+    """
+    stored = checkpoint.tensors.get(name) or checkpoint.tensors.get(f"{name}.weight")
+    width = sum(layer.output_size for layer in module.layers[-1])
+    if stored is None:
+        fitting = [n for n, t in checkpoint.tensors.items() if t.shape[1:] == (width,)]
+        near = difflib.get_close_matches(name, checkpoint.tensors, 3, 0.5) or fitting[:5]
+        raise RnndiagError(
+            InputCode.USAGE, f"--readout {name} is not in the file", f"it has {', '.join(near)}"
+        )
+    weight = np.asarray(stored.load(), dtype=np.float64)
+    if weight.shape[1:] != (width,):
+        raise _misshapen("the readout", weight.shape, ("outputs", width), module)
+    if not np.isfinite(weight).all() or not weight.any():
+        raise RnndiagError(
+            InputCode.USAGE, f"--readout {name} is zero or not finite", "name another layer"
+        )
+    return weight
+
+
 def _misshapen(
-    what: str, found: tuple[int, ...], expected: tuple[int, ...], module: RecurrentModule
+    what: str, found: tuple[int, ...], expected: tuple[int | str, ...], module: RecurrentModule
 ) -> RnndiagError:
     return RnndiagError(
         InputCode.USAGE,

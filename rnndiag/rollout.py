@@ -14,6 +14,7 @@ import numpy as np
 
 from rnndiag.cells import Cell
 from rnndiag.cells.base import FloatArray, Linearisation
+from rnndiag.progress import Progress, Silent
 
 CHUNK = 16
 """Steps that are linearised together: many share the overhead of one call, and their arrays still
@@ -126,13 +127,16 @@ States = Sequence[Sequence[FloatArray]]
 """Initial states in the same order, each of shape (batch, state_size)."""
 
 
-def run_layer(cell: Cell, inputs_tbi: FloatArray, initial_bs: FloatArray) -> LayerRun:
+def run_layer(
+    cell: Cell, inputs_tbi: FloatArray, initial_bs: FloatArray, progress: Progress | None = None
+) -> LayerRun:
     """Run one layer until the end of the inputs or the first state that is not finite."""
     batch = len(initial_bs)
     length = segment_steps(cell, batch)
     run = LayerRun(
         cell, inputs_tbi, np.empty((len(inputs_tbi), batch, cell.output_size)), [], length
     )
+    progress = progress or Silent()
     state = initial_bs
     for number, first in enumerate(range(0, len(inputs_tbi), length)):
         inputs = inputs_tbi[first : first + length]
@@ -144,6 +148,7 @@ def run_layer(cell: Cell, inputs_tbi: FloatArray, initial_bs: FloatArray) -> Lay
         if segment.steps < len(inputs):
             return run.first(last, overflow_step=last + 1)
         state = segment.states_tbs[-1]
+        progress.advance(segment.steps)
     return run
 
 
@@ -177,7 +182,9 @@ def _projected(cell: Cell, inputs_tbi: FloatArray) -> Iterator[FloatArray]:
         yield from cell.project(inputs_tbi[first : first + block])
 
 
-def run_stack(cells: Cells, inputs_tbi: FloatArray, initial: States) -> list[list[LayerRun]]:
+def run_stack(
+    cells: Cells, inputs_tbi: FloatArray, initial: States, progress: Progress | None = None
+) -> list[list[LayerRun]]:
     """Run a whole module; runs[depth][direction], each layer fed by the one below.
 
     A stack of one direction is cut after the last step at which all its layers were finite, so that
@@ -189,7 +196,7 @@ def run_stack(cells: Cells, inputs_tbi: FloatArray, initial: States) -> list[lis
     overflow: int | None = None
     for layer_cells, layer_initial in zip(cells, initial, strict=True):
         layer_runs = [
-            run_layer(cell, below if direction == 0 else below[::-1], state)
+            run_layer(cell, below if direction == 0 else below[::-1], state, progress)
             for direction, (cell, state) in enumerate(zip(layer_cells, layer_initial, strict=True))
         ]
         if len(layer_cells) == 2 and overflow is not None:

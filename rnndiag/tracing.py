@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rnndiag.cells.base import FloatArray
 from rnndiag.containers.checkpoint import Checkpoint
 from rnndiag.drives import Drive, choose_drives, given_drive
 from rnndiag.errors import InputCode, RnndiagError
-from rnndiag.given import GivenStates, checked_cotangent
+from rnndiag.given import GivenStates, checked_cotangent, load_readout
 from rnndiag.measure.trace import LayerTrace, TraceSetup, trace_module
 from rnndiag.measure.training_state import sequence_length_setting
+from rnndiag.progress import Progress
 from rnndiag.recognise.layers import ROOT, Recognition, RecurrentModule
-from rnndiag.rollout import Cells
+from rnndiag.rollout import SEGMENT_BYTES, Cells
 
 DEFAULT_SEQ_LEN = 200
 """Steps of a trace where neither the user nor the file says how long sequences are."""
@@ -47,6 +48,9 @@ class TraceRequest:
     cotangents: int = 1
     cotangent_nbh: FloatArray | None = None
 
+    readout: str | None = None
+    """Name of the linear layer's weight through which the loss sees the module's output."""
+
     exponents: int | None = 0
     """Leading Lyapunov exponents to measure, None for all of them, 0 for none."""
 
@@ -69,6 +73,7 @@ def trace_recurrent(
     recognition: Recognition,
     checkpoint: Checkpoint,
     trace: TraceRequest,
+    progress: Progress,
 ) -> Iterator[LayerTrace]:
     """Every layer's trace, bottom to top, forward before reverse.
 
@@ -76,7 +81,10 @@ def trace_recurrent(
     """
     seq_len, _ = sequence_length(checkpoint, trace)
     drives = _drives(module, recognition, checkpoint, trace)
-    for traces in trace_module(cells, drives, _setup(module, cells, trace, seq_len)):
+    setup = _setup(module, cells, trace, seq_len)
+    if trace.readout is not None:
+        setup = replace(setup, readout_oh=load_readout(trace.readout, checkpoint, module))
+    for traces in trace_module(cells, drives, replace(setup, progress=progress)):
         yield from traces
 
 
@@ -131,13 +139,16 @@ def _setup(module: RecurrentModule, cells: Cells, trace: TraceRequest, seq_len: 
 
 
 def _require_memory(cells: Cells, seq_len: int, batch: int, cotangents: int) -> None:
-    """States, drives and their slopes are held for every step."""
-    per_sample = sum(
-        cell.weights.weight_ih.shape[1] + 3 * cell.weights.weight_ih.shape[0] + 3 * cell.state_size
-        for layers in cells
-        for cell in layers
+    """Inputs, outputs and norms of every step, and the segments of all layers, are held at once."""
+    flat = [cell for layers in cells for cell in layers]
+    per_sample = flat[0].weights.weight_ih.shape[1] + sum(
+        2 * cell.output_size + 3 * cotangents for cell in flat
     )
-    needed = 8 * seq_len * batch * (per_sample + 2 * cotangents)
+    inside = [
+        min(SEGMENT_BYTES, 8 * seq_len * batch * (cell.preactivation_size + cell.state_size))
+        for cell in flat
+    ]
+    needed = 8 * seq_len * batch * per_sample + sum(inside)
     if needed > MEMORY_LIMIT:
         raise RnndiagError(
             InputCode.USAGE,

@@ -31,7 +31,7 @@ def raising(error: BaseException):
     ("error", "code", "words"),
     [
         (ZeroDivisionError("x\ny"), 2, "RD009 internal error: ZeroDivisionError: x\\ny; report it"),
-        (MemoryError(), 2, "RD009 out of memory; take a shorter --seq-len"),
+        (MemoryError(), 2, "RD004 out of memory; free some memory, or take a shorter --seq-len"),
         (RnndiagError(InputCode.UNSUPPORTED, "a\x1b[0m", "b"), 2, "RD005 a\\x1b[0m; b"),
         (KeyboardInterrupt(), 130, ""),
         (SystemExit(1), 141, ""),

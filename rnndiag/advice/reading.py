@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rnndiag.measure.drive_trace import DriveTrace, StateGrowth
 from rnndiag.measure.fixed_point import LARGEST_STATE, Settling, StepJacobian
 from rnndiag.measure.spectrum import BlockSpectrum, Spectrum, StateMap
-from rnndiag.measure.trace import DriveTrace, LayerTrace, StateGrowth
+from rnndiag.measure.trace import LayerTrace
 from rnndiag.recognise.layers import RecurrentLayer
 from rnndiag.rounding import judged, power_of_ten
 
@@ -132,6 +133,7 @@ def read_trace(trace: LayerTrace) -> list[str]:
         sentences.append(_state_growth(drive.growth, drive.drive))
     if trace.textbook_log10 is not None:
         sentences.append(_textbook(float(trace.textbook_log10[steps]), steps, drive))
+    sentences.extend(_share(drive))
     if drive.dead_cells:
         sentences.append(
             f"{drive.dead_cells} memory cells are saturated out of reach of any loss (dead)."
@@ -167,6 +169,14 @@ def _horizon(lag: int | None, steps: int) -> str:
     if lag < 0:
         return "it is below a thousandth at every lag"
     return f"it falls below a thousandth after {counted(lag, 'step')}"
+
+
+def _share(drive: DriveTrace) -> Iterator[str]:
+    """The lags that make up most of a step's gradient with respect to W_hh."""
+    lags = [drive.lag_of_share(share) for share in (0.9, 0.99)]
+    if None not in lags:
+        most, nearly_all = (counted(int(lag or 0) + 1, "step") for lag in lags)
+        yield f"Of the gradient of W_hh, 90 % comes from the last {most}, 99 % from {nearly_all}."
 
 
 def _state_growth(growth: StateGrowth, drive: str) -> str:

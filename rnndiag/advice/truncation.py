@@ -11,7 +11,7 @@ import numpy as np
 
 from rnndiag.analysis import LayerResult
 from rnndiag.cells.base import FloatArray
-from rnndiag.measure.trace import DriveTrace
+from rnndiag.measure.drive_trace import DriveTrace
 
 DEFAULT_BIAS = 0.1
 """Relative bias of the gradient that is accepted: a tenth."""

@@ -29,6 +29,7 @@ def bptt_trace(
     initial_state: o.InitialState = "random",
     cotangents: o.Cotangents = 1,
     cotangent: o.Cotangent = None,
+    readout: o.Readout = None,
     exponents: Exponents = "1",
     layer: o.Layer = None,
     declared: o.As = None,
@@ -37,9 +38,20 @@ def bptt_trace(
     fail_on: o.FailOnOption = "never",
     verify: o.Verify = False,
     quiet: o.Quiet = False,
+    no_progress: o.NoProgress = False,
 ) -> int:
     """Gradient norm at every lag of back-propagation through time."""
-    common = Common(checkpoint, layer, declared, format_name, output, fail_on, quiet, verify=verify)
+    common = Common(
+        checkpoint,
+        layer,
+        declared,
+        format_name,
+        output,
+        fail_on,
+        quiet,
+        verify=verify,
+        no_progress=no_progress,
+    )
     trace = TraceOptions(
         seq_len,
         batch,
@@ -50,5 +62,6 @@ def bptt_trace(
         cotangents,
         cotangent,
         exponents,
+        readout,
     )
     return run_single("bptt-trace", common, trace=trace)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rnndiag.cli import options as o
 from rnndiag.cli.locate import locate
-from rnndiag.cli.output import complain, show
+from rnndiag.cli.output import complain, progress_bar, show
 from rnndiag.cli.requests import TraceOptions, declarations
 from rnndiag.errors import InputCode, RnndiagError
 
@@ -35,6 +34,7 @@ def check(
     initial_state: o.InitialState = "random",
     cotangents: o.Cotangents = 1,
     cotangent: o.Cotangent = None,
+    readout: o.Readout = None,
     layer: o.Layer = None,
     declared: o.As = None,
     optimizer: o.Optimizer = None,
@@ -42,17 +42,35 @@ def check(
     output: o.OutputFile = None,
     fail_on: o.FailOnOption = "error",
     verify: o.Verify = False,
+    no_progress: o.NoProgress = False,
 ) -> int:
     """Gate: apply the rules to files and folders; exit 0 clean, 1 findings, 2 no verdict."""
     named = _named(paths, optimizer)
     trace = TraceOptions(
-        seq_len, batch, seed, drive, batch_first, initial_state, cotangents, cotangent
+        seq_len,
+        batch,
+        seed,
+        drive,
+        batch_first,
+        initial_state,
+        cotangents,
+        cotangent,
+        readout=readout,
     )
     from rnndiag.analysis import Request
 
-    request = Request(False, trace.request(), layer, declarations(declared), optimizer, verify)
     settings = {"layer": layer, "optimizer": optimizer, "fail_on": fail_on, **trace.settings()}
-    return show(_judge(named, request, settings, fail_on), format_name, output)
+    with progress_bar(silent=no_progress) as progress:
+        request = Request(
+            trace=trace.request(),
+            layer=layer,
+            declarations=declarations(declared),
+            optimizer=optimizer,
+            verify=verify,
+            progress=progress,
+        )
+        report = _judge(named, request, settings, fail_on)
+    return show(report, format_name, output)
 
 
 def _judge(
@@ -72,7 +90,11 @@ def _judge(
 def _named(paths: list[str] | None, optimizer: str | None) -> list[str]:
     """What is to be checked; a single file where an optimizer's goes with it."""
     named = paths or [locate(None, quiet=True, gate=True)[0]]
-    if optimizer is not None and (len(named) > 1 or Path(named[0]).is_dir()):
+    if optimizer is None:
+        return named
+    from rnndiag.containers.folders import is_folder
+
+    if len(named) > 1 or is_folder(named[0]):
         raise RnndiagError(
             InputCode.USAGE, "--optimizer is one checkpoint's", "check that checkpoint by itself"
         )

@@ -42,6 +42,13 @@ OutputFile = Annotated[
 FailOnOption = Annotated[
     FailOn, typer.Option(help="Exit 1 for findings of this severity or worse.")
 ]
+Readout = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Linear layer in the file through which the loss sees the output."
+    ),
+]
+NoProgress = Annotated[bool, typer.Option("--no-progress", help="No progress bar on stderr.")]
 Verify = Annotated[
     bool, typer.Option("--verify", help="Check the archive's checksums; report the file's sha256.")
 ]

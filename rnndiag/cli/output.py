@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -15,6 +16,7 @@ import typer
 from rnndiag.cli import CLOSED_PIPE
 from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.escape import encodable, printable
+from rnndiag.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from rnndiag.render import Screen
@@ -36,6 +38,21 @@ def notice(line: str) -> None:
     except OSError:
         # A full disk or a closed pipe: nobody can be told, but the exit code still says it.
         _abandon(sys.stderr)
+
+
+@contextlib.contextmanager
+def progress_bar(silent: bool) -> Iterator[Progress]:
+    """A bar on stderr if that is a terminal and nobody asked for silence."""
+    if silent or sys.stderr is None or not sys.stderr.isatty():
+        yield Silent()
+        return
+    from rnndiag.render.progress import Bar
+
+    bar = Bar()
+    try:
+        yield bar
+    finally:
+        bar.close()
 
 
 def show(report: Report, format_name: str | None, output: str | None) -> int:

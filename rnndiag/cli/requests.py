@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
 from rnndiag.cli.options import DriveName
@@ -27,6 +26,7 @@ class TraceOptions(NamedTuple):
     cotangents: int = 1
     cotangent: str | None = None
     exponents: str = "0"
+    readout: str | None = None
 
     def request(self) -> TraceRequest:
         """Read the files that were named, and check what can be checked without a module."""
@@ -44,6 +44,7 @@ class TraceOptions(NamedTuple):
             cotangents=self.cotangents if cotangent is None else len(cotangent),
             cotangent_nbh=cotangent,
             exponents=_exponents(self.exponents),
+            readout=self.readout,
         )
 
     def settings(self) -> dict[str, str | int | float | bool | None]:
@@ -57,6 +58,7 @@ class TraceOptions(NamedTuple):
             "cotangents": self.cotangents,
             "cotangent": self.cotangent,
             "exponents": self.exponents,
+            "readout": self.readout,
         }
 
 
@@ -80,7 +82,9 @@ def _exponents(text: str) -> int | None:
 
 
 def _inputs(path: str, batch_first: bool) -> FloatArray:
-    if not Path(path).exists():
+    from rnndiag.containers.folders import is_there
+
+    if not is_there(path):
         names = ", ".join(get_args(DriveName))
         raise RnndiagError(
             InputCode.USAGE, f"--input {path} is no drive and no file", f"drives are {names}"
@@ -113,13 +117,14 @@ def _single(path: str, what: str) -> FloatArray:
 
 def _initial(choice: str) -> GivenStates | None:
     from rnndiag.containers.arrays import read_arrays
+    from rnndiag.containers.folders import is_there
     from rnndiag.given import GivenStates
 
     if choice == "random":
         return None
     if choice == "zero":
         return GivenStates.zero()
-    if not Path(choice).exists():
+    if not is_there(choice):
         raise RnndiagError(
             InputCode.USAGE, f"--initial-state {choice} is no file", "give random, zero or a file"
         )

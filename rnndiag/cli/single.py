@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rnndiag.cli.locate import locate
 from rnndiag.cli.options import FailOn
-from rnndiag.cli.output import show
+from rnndiag.cli.output import progress_bar, show
 from rnndiag.cli.requests import TraceOptions, declarations
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class Common(NamedTuple):
     quiet: bool
     optimizer: str | None = None
     verify: bool = False
+    no_progress: bool = False
 
 
 def run_single(
@@ -42,22 +43,21 @@ def run_single(
     from rnndiag.analysis import Request
     from rnndiag.report import Report, report_file
 
-    request = Request(
-        spectrum=spectrum,
-        trace=None if trace is None else trace.request(),
-        layer=common.layer,
-        declarations=declarations(common.declared),
-        optimizer=common.optimizer,
-        verify=common.verify,
-    )
-    report = Report(
-        command=command,
-        settings={
-            "layer": common.layer,
-            "optimizer": common.optimizer,
-            **({} if trace is None else trace.settings()),
-        },
-        files=(report_file(path, request, advice=advice, shown_as=name),),
-        fail_on=common.fail_on,
-    )
+    with progress_bar(silent=common.quiet or common.no_progress) as progress:
+        request = Request(
+            spectrum=spectrum,
+            trace=None if trace is None else trace.request(),
+            layer=common.layer,
+            declarations=declarations(common.declared),
+            optimizer=common.optimizer,
+            verify=common.verify,
+            progress=progress,
+        )
+        file = report_file(path, request, advice=advice, shown_as=name)
+    settings = {
+        "layer": common.layer,
+        "optimizer": common.optimizer,
+        **({} if trace is None else trace.settings()),
+    }
+    report = Report(command, settings, (file,), fail_on=common.fail_on)
     return show(report, common.format_name, common.output)

@@ -32,6 +32,7 @@ def suggest(
     initial_state: o.InitialState = "random",
     cotangents: o.Cotangents = 1,
     cotangent: o.Cotangent = None,
+    readout: o.Readout = None,
     bias: Bias = 0.1,
     norms: Norms = None,
     layer: o.Layer = None,
@@ -42,13 +43,31 @@ def suggest(
     fail_on: o.FailOnOption = "never",
     verify: o.Verify = False,
     quiet: o.Quiet = False,
+    no_progress: o.NoProgress = False,
 ) -> int:
     """A clip value and a truncation length with their evidence, and code to paste."""
     common = Common(
-        checkpoint, layer, declared, format_name, output, fail_on, quiet, optimizer, verify=verify
+        checkpoint,
+        layer,
+        declared,
+        format_name,
+        output,
+        fail_on,
+        quiet,
+        optimizer,
+        verify,
+        no_progress,
     )
     trace = TraceOptions(
-        seq_len, batch, seed, drive, batch_first, initial_state, cotangents, cotangent
+        seq_len,
+        batch,
+        seed,
+        drive,
+        batch_first,
+        initial_state,
+        cotangents,
+        cotangent,
+        readout=readout,
     )
     from rnndiag.advice import AdviceRequest
     from rnndiag.containers.norms import read_norms

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from rnndiag.containers.folders import is_file
 from rnndiag.errors import InputCode, RnndiagError
 
 
@@ -27,7 +27,7 @@ def _load(path: str) -> dict[str, npt.NDArray[np.generic]]:
         from rnndiag.containers import read
 
         return {name: tensor.load() for name, tensor in read(path).tensors.items()}
-    if not Path(path).is_file():
+    if not is_file(path):
         raise _unusable(path, "is not a file")
     try:
         # allow_pickle=False: an object array would run code.

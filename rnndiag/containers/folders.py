@@ -15,6 +15,16 @@ def is_folder(path: str) -> bool:
     return os.path.isdir(path)  # noqa: PTH112 (a hostile path need not survive Path())
 
 
+def is_file(path: str) -> bool:
+    """True for a regular file that can be reached; Path.is_file raises where a folder is closed."""
+    return os.path.isfile(path)  # noqa: PTH113 (the same)
+
+
+def is_there(path: str) -> bool:
+    """True for whatever can be reached; Path.exists raises where a folder is closed."""
+    return os.path.exists(path)  # noqa: PTH110 (the same)
+
+
 def in_folder(folder: str) -> tuple[str | None, list[str]]:
     """The path of its only index, and the names of its safetensors files.
 

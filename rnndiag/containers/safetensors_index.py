@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from rnndiag.containers.candidate import Candidate, Container, Contents
 from rnndiag.containers.checkpoint import Skipped, StoredTensor, Value
 from rnndiag.containers.failures import damaged, refused
+from rnndiag.containers.folders import is_there
 from rnndiag.containers.json_text import json_object
 from rnndiag.containers.safetensors import SAFETENSORS
 from rnndiag.containers.source import Source
@@ -87,7 +88,7 @@ def read_shards(folder: str, shards: Iterable[str]) -> Contents:
 
 def _shard(folder: str, shard: str) -> tuple[Source, Contents]:
     path = str(Path(folder, shard))
-    if not Path(path).exists():
+    if not is_there(path):
         raise damaged(f"its shard {shard} is missing")
     try:
         with Source.open(path) as source:

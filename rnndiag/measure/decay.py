@@ -14,6 +14,9 @@ LN10 = math.log(10.0)
 BLOCKS = 10
 """Blocks whose mean slopes give the rate's interval."""
 
+LOG_SMALLEST_FLOAT16 = -14.0 * math.log(2.0)
+"""ln of the smallest normal float16, 2^-14: below it bits are lost, and below 2^-24 everything."""
+
 STUDENT_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 """Student's t at 97.5 % for 1 … 9 degrees of freedom."""
 
@@ -35,6 +38,9 @@ class Decay:
     """Last lag with φ ≥ 10^-1, 10^-2, 10^-3; None if never crossed within the window, and -1 if φ
     is below it at every lag."""
 
+    float16_horizon: int | None
+    """The same with φ ≥ 6.1e-5, the smallest normal float16."""
+
     growth_log10: float
     """Largest log10 φ of any lag; -inf for a gradient that is zero throughout."""
 
@@ -51,15 +57,16 @@ def measure_decay(log_phi: FloatArray) -> Decay:
     """
     finite = np.flatnonzero(np.isfinite(log_phi))
     if not finite.size:
-        return Decay(-math.inf, None, 0.0, (-1, -1, -1), -math.inf, 0)
+        return Decay(-math.inf, None, 0.0, (-1, -1, -1), -1, -math.inf, 0)
     peak = int(np.argmax(log_phi))
     rate, interval = _rate(log_phi, _fit_range(log_phi, finite, peak))
-    first, second, third = (_horizon(log_phi, decades) for decades in (1, 2, 3))
+    first, second, third = (_horizon(log_phi, -decades * LN10) for decades in (1, 2, 3))
     return Decay(
         rate,
         interval,
         _half_life(rate, interval),
         (first, second, third),
+        _horizon(log_phi, LOG_SMALLEST_FLOAT16),
         log_phi[peak] / LN10,
         peak,
     )
@@ -98,9 +105,9 @@ def _rate(log_phi: FloatArray, lags: np.ndarray) -> tuple[float | None, tuple[fl
     return slope, (slope - margin, slope + margin)
 
 
-def _horizon(log_phi: FloatArray, decades: int) -> int | None:
+def _horizon(log_phi: FloatArray, threshold: float) -> int | None:
     # A curve that is 10^-N to the last bit counts as not yet below it.
-    above = np.flatnonzero(log_phi >= -decades * LN10 - 1e-12)
+    above = np.flatnonzero(log_phi >= threshold - 1e-12)
     if not above.size:
         return -1
     last = int(above[-1])

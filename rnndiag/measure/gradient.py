@@ -17,6 +17,7 @@ import numpy.typing as npt
 from rnndiag.cells import Pullback
 from rnndiag.cells.base import FloatArray
 from rnndiag.cells.lstm import LSTMLinearisation
+from rnndiag.progress import Progress, Silent
 from rnndiag.rollout import LayerRun, Stretch, chunk_bounds
 
 IntArray = npt.NDArray[np.int64]
@@ -60,7 +61,8 @@ def log_rms(log_norms: FloatArray) -> FloatArray:
     >>> round(float(np.exp(2 * log_rms(np.log([[3.0, 4.0]])))), 12)
     12.5
     """
-    flat = log_norms.reshape(*log_norms.shape[:-2], -1)
+    *lead, cotangents, batch = log_norms.shape
+    flat = log_norms.reshape(*lead, cotangents * batch)
     peak = flat.max(axis=-1, keepdims=True)
     peak = np.where(np.isfinite(peak), peak, 0.0)
     with np.errstate(divide="ignore"):
@@ -125,12 +127,13 @@ def log_norm(vectors: FloatArray) -> FloatArray:
 
 
 def trace_gradients(
-    runs: Sequence[LayerRun], cotangent_nbh: FloatArray
+    runs: Sequence[LayerRun], cotangent_nbh: FloatArray, progress: Progress | None = None
 ) -> tuple[GradientNorms, ...]:
     """Norms by layer, bottom to top, for a stack of one direction run over the same steps.
 
     `cotangent_nbh` is ∂L/∂h_T of the top layer, shape (cotangents, batch, output).
     """
+    progress = progress or Silent()
     gradients = _seed(runs, cotangent_nbh)
     recorders = [_Recorder(run, cotangent_nbh.shape[:2]) for run in runs]
     for first, last in chunk_bounds(runs[0].steps, backward=True):
@@ -147,6 +150,7 @@ def trace_gradients(
                     gradients[depth - 1] = gradients[depth - 1].plus(widened, before.exponent)
         for recorder, chunk in zip(recorders, chunks, strict=True):
             recorder.end_of_chunk(first, chunk)
+        progress.advance(len(runs) * (last - first))
     for recorder, gradient in zip(recorders, gradients, strict=True):
         recorder.initial_state(gradient)
     return tuple(recorder.result() for recorder in recorders)

@@ -12,9 +12,10 @@ import numpy as np
 from rnndiag._version import __version__
 from rnndiag.advice import Advice
 from rnndiag.analysis import LayerResult
+from rnndiag.measure.drive_trace import DriveTrace
 from rnndiag.measure.fixed_point import StepJacobian
 from rnndiag.measure.spectrum import BlockSpectrum, Spectrum
-from rnndiag.measure.trace import DriveTrace, LayerTrace
+from rnndiag.measure.trace import LayerTrace
 from rnndiag.measure.training_state import TrainingState
 from rnndiag.measure.weights import WeightHealth
 from rnndiag.render.base import Screen
@@ -214,6 +215,7 @@ def _drive(drive: DriveTrace) -> Object:
         "horizon_1e1": decay.horizons[0],
         "horizon_1e2": decay.horizons[1],
         "horizon_1e3": decay.horizons[2],
+        "horizon_float16": decay.float16_horizon,
         "growth_log10": decay.growth_log10,
         "growth_lag": decay.growth_lag,
         "worst_case_growth_log10": growth and growth.worst_case_log10,
@@ -221,8 +223,8 @@ def _drive(drive: DriveTrace) -> Object:
         "lyapunov_standard_error": growth and growth.lyapunov.standard_error,
         "overflow_step": drive.overflow_step,
         "dead_cells": drive.dead_cells,
-        "saturated_gates": None,
-        "parameter_gradient_share": None,
+        "saturated_gates": drive.saturated_gates,
+        "parameter_gradient_share": drive.parameter_gradient_share,
     }
 
 

@@ -25,7 +25,7 @@ from rnndiag.rounding import power_of_ten
 from rnndiag.rules.base import Finding, Rule
 
 if TYPE_CHECKING:
-    from rnndiag.measure.trace import DriveTrace
+    from rnndiag.measure.drive_trace import DriveTrace
 
 
 def check(result: FileResult) -> Iterable[Finding]:

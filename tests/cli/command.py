@@ -7,7 +7,9 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import torch
 from torch import nn
@@ -16,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "fixtures"
 COMMAND = str(Path(sys.executable).with_name("rnndiag"))
 ERROR_LINE = re.compile(r"(?P<where>.+?): (?P<code>RD0\d\d) (?P<what>.+); (?P<remedy>[^;]+)")
+NO_VERDICT = r"(?:no-verdict: files 0, errors 0, .*\n)?"
 DROPPED = {"RNNDIAG_CHECKPOINT", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM", "PYTHONIOENCODING"}
 
 
@@ -25,18 +28,29 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONIOENCODING": "utf-8", "OPENBLAS_NUM_THREADS": "1", **more}
 
 
-def rnndiag(*arguments: object, folder: Path | None = None, **more: str):
-    """Run to the end: a CompletedProcess with text."""
-    return subprocess.run(
+def rnndiag(
+    *arguments: object,
+    folder: Path | None = None,
+    stdin: bytes | None = None,
+    stdout: int | IO[str] = subprocess.PIPE,
+    stderr: int | IO[str] = subprocess.PIPE,
+    before: Callable[[], None] | None = None,
+    **more: str,
+):
+    """Run to the end: a CompletedProcess with text. `before` runs in the new process."""
+    ran = subprocess.run(
         [COMMAND, *map(str, arguments)],
         cwd=folder,
         env=environment(**more),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
+        input=stdin,
+        stdout=stdout,
+        stderr=stderr,
         timeout=60,
         check=False,
+        preexec_fn=before,
     )
+    ran.stdout, ran.stderr = (ran.stdout or b"").decode(), (ran.stderr or b"").decode()
+    return ran
 
 
 def start(*arguments: object, folder: Path | None = None) -> subprocess.Popen[bytes]:
@@ -61,6 +75,18 @@ def one_error(stderr: str) -> re.Match[str]:
     assert found, stderr
     assert found["code"] != "RD009", stderr
     return found
+
+
+def expect_error(ran, code: str, *words: str, where: str | None = None) -> None:
+    """Exit 2, one error line, and nothing among the data but a gate's count of what it met."""
+    assert ran.returncode == 2, ran
+    found = one_error(ran.stderr)
+    assert found["code"] == code, ran.stderr
+    for word in words:
+        assert word in ran.stderr
+    if where is not None:
+        assert found["where"] == where
+    assert re.fullmatch(NO_VERDICT, ran.stdout), ran.stdout
 
 
 def save(path: Path, module: nn.Module) -> Path:

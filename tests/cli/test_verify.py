@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 
 import pytest
 import torch
+from containers.bad_files import flip_a_bit
 
 import rnndiag.cli
 
@@ -17,12 +17,7 @@ def altered(tmp_path):
     """A checkpoint in which one byte of a weight differs from what its checksum was made of."""
     path = tmp_path / "model.pt"
     torch.save(torch.nn.LSTM(3, 4).state_dict(), path)
-    content = bytearray(path.read_bytes())
-    with zipfile.ZipFile(path) as archive:
-        record = next(i for i in archive.infolist() if i.filename.endswith("data/1"))
-    content[record.header_offset + 64 + len(record.filename)] ^= 1
-    path.write_bytes(content)
-    return str(path)
+    return flip_a_bit(str(path), "data/1")
 
 
 @pytest.mark.parametrize("command", ["inspect", "spectrum", "bptt-trace", "suggest", "check"])

@@ -17,6 +17,7 @@ from containers.builders import (
     SIX_FLOATS,
     in_dict,
     opcode_global,
+    plain_zip,
     short,
     storage,
     tensor,
@@ -26,6 +27,7 @@ from containers.builders import (
 from safetensors.torch import save_file
 
 Build = Callable[[Path], str]
+Change = Callable[[str, bytes], bytes]
 WEIGHT = in_dict(tensor((2, 3), (3, 1)))
 LEGACY = in_dict(tensor((2, 3), (3, 1), stored=storage()[:-2] + b"NtQ"))
 
@@ -54,11 +56,32 @@ def zipped(pickled: bytes = WEIGHT, data: bytes | None = SIX_FLOATS, **options: 
     return lambda folder: torch_zip(folder, pickled, storages, **options)
 
 
+def rezipped(
+    path: str, change: Change = lambda _, data: data, compression: int = zipfile.ZIP_STORED
+) -> str:
+    """The same archive with its members changed, or packed."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    return plain_zip(
+        Path(path), {name: change(name, data) for name, data in members.items()}, compression
+    )
+
+
+def flip_a_bit(path: str, member: str) -> str:
+    """A member whose name ends so gets another byte; its checksum stays what it was."""
+    with zipfile.ZipFile(path) as archive:
+        entry = next(i for i in archive.infolist() if i.filename.endswith(member))
+    content = bytearray(Path(path).read_bytes())
+    content[entry.header_offset + 64 + len(entry.filename)] ^= 1
+    Path(path).write_bytes(content)
+    return path
+
+
 def packed_zeros(folder: Path) -> str:
-    """A gigabyte of zeros in a megabyte."""
+    """300 megabytes of zeros in little more than one."""
     path = folder / "bomb.pt"
     with (
-        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
         archive.open("archive/data.pkl", "w") as member,
     ):
         for _ in range(300):
@@ -90,10 +113,10 @@ def safetensors(folder: Path) -> str:
     return path
 
 
-def saved(thing: Any) -> Build:
+def saved(thing: Any, **options: Any) -> Build:
     def build(folder: Path) -> str:
         path = str(folder / "saved.pt")
-        torch.save(thing, path)
+        torch.save(thing, path, **options)
         return path
 
     return build

@@ -365,3 +365,15 @@ def test_random_initial_states_have_their_deviation_and_follow_the_seed():
     # lost its digits, which does not count here.
     assert math.sqrt(np.square(found).mean()) == pytest.approx(0.1, rel=0.14)
     assert len({round(value, 6) for value in found}) > 390
+
+
+def test_the_share_of_the_weight_gradient_is_that_of_the_lags_norms():
+    """w = 0.5 in a linear range: a step's part shrinks by 0.5 a lag but for h, which is constant.
+
+    h = 1 is the fixed point of relu(0.5 h + 0.5), so lag k adds 0.5^k: 1 − 0.5^(k+1) of them all.
+    """
+    cell = relu_rnn(np.array([[0.5]]), np.array([[0.5]]))
+    ((drive,),) = trace_one([[cell]], np.ones((40, 1, 1)), one_seed(40, 1, 1.0))
+    expected = (1.0 - 0.5 ** np.arange(1, 41)) / (1.0 - 0.5**40)
+    np.testing.assert_allclose(drive.parameter_gradient_share, expected, rtol=1e-12)
+    assert (drive.lag_of_share(0.9), drive.lag_of_share(0.99)) == (3, 6)

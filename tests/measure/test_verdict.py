@@ -14,7 +14,7 @@ from rnndiag.measure.verdict import drive_verdict, layer_verdict
 
 def decay_with(growth=0.0, lower=None):
     interval = None if lower is None else (lower, lower + 1.0)
-    return Decay(0.0, interval, None, (None, None, None), growth, 0)
+    return Decay(0.0, interval, None, (None, None, None), None, growth, 0)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from rnndiag.analysis import FileResult, LayerResult
 from rnndiag.cells.base import FloatArray
 from rnndiag.escape import printable
 from rnndiag.measure.decay import Decay
-from rnndiag.measure.trace import DriveTrace, LayerTrace
+from rnndiag.measure.drive_trace import DriveTrace
+from rnndiag.measure.trace import LayerTrace
 from rnndiag.render.base import Screen, short
 from rnndiag.render.pictures import gradient_curve
 from rnndiag.render.table.parts import (

@@ -1,0 +1,128 @@
+"""One layer under one drive: from its run and its gradients' norms to curves and a verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnndiag.cells.base import FloatArray
+from rnndiag.drives import Drive
+from rnndiag.measure.decay import LN10, Decay, measure_decay
+from rnndiag.measure.gradient import GradientNorms, ScaledVectors, log_rms
+from rnndiag.measure.jacobian_product import worst_case_log_growth
+from rnndiag.measure.lyapunov import LyapunovSpectrum, measure_lyapunov
+from rnndiag.measure.verdict import Verdict, drive_verdict
+from rnndiag.rollout import LayerRun
+
+DEAD_CELL_EXPOSURE = 1e-6
+"""A memory cell whose mean o(1 − tanh² c) is below this is out of reach of any loss."""
+
+
+@dataclass(frozen=True)
+class StateGrowth:
+    """How perturbations of one layer's whole state grow along the trajectory, given its inputs."""
+
+    lyapunov: LyapunovSpectrum
+
+    worst_case_log10: float | None
+    """log10 of σ₁(J_T … J_1), the largest of any sample: no gradient can grow more. None where one
+    exponent is asked for: it costs as much as many traces."""
+
+
+@dataclass(frozen=True)
+class DriveTrace:
+    """One layer in one direction under one drive."""
+
+    drive: str
+    source: str
+    deciding: bool
+    verdict: Verdict
+
+    log10_gradient_norm: FloatArray
+    """log10 φ_k by lag, (steps + 1,): root mean square over samples, relative to the seed's."""
+
+    log10_cell_gradient_norm: FloatArray | None
+    """The same of ∂L/∂c, relative to the seed on h; of an LSTM only."""
+
+    log10_p05: FloatArray
+    log10_p95: FloatArray
+    """5th and 95th percentile of single samples' φ_k."""
+
+    decay: Decay
+
+    overflow_step: int | None
+    """The step, from 1, at which the forward pass stopped being finite."""
+
+    dead_cells: int | None
+    """Cells of an LSTM with mean o(1 − tanh² c) below 1e-6."""
+
+    saturated_gates: dict[str, float]
+    """By gate: the share of values below 0.1 or above 0.9; none in a plain RNN."""
+
+    parameter_gradient_share: FloatArray
+    """Cumulative share of lags 0 … k in ∂L/∂W_hh, by the sum of the lags' norms: (steps,)."""
+
+    growth: StateGrowth | None = None
+    """How perturbations of the whole state grow; None where it was not asked for."""
+
+    def lag_of_share(self, share: float) -> int | None:
+        """The first lag up to which this share of ∂L/∂W_hh is reached; None if there is none."""
+        reached = np.flatnonzero(self.parameter_gradient_share >= share)
+        return int(reached[0]) if reached.size else None
+
+
+def measure_drive(
+    run: LayerRun,
+    norms: GradientNorms,
+    seed_nbh: FloatArray,
+    drive: Drive,
+    growth: StateGrowth | None,
+) -> DriveTrace:
+    """Curves relative to the seed ∂L/∂h_T, (cotangents, batch, output), and what they say."""
+    log_seed = ScaledVectors.of(seed_nbh).log_norm()
+    log_phi = log_rms(norms.hidden) - log_rms(log_seed)
+    samples = (norms.hidden - log_seed).reshape(len(log_phi), -1)
+    # Inverted CDF picks a sample: interpolating between -inf and -inf would give nan.
+    p05, p95 = np.percentile(samples, [5, 95], axis=1, method="inverted_cdf")
+    cell_state = norms.cell_state
+    decay = measure_decay(log_phi)
+    return DriveTrace(
+        drive=drive.name,
+        source=drive.source,
+        deciding=drive.deciding,
+        verdict=drive_verdict(decay, log_phi[-1] / LN10, run.overflow_step),
+        log10_gradient_norm=log_phi / LN10,
+        log10_cell_gradient_norm=None
+        if cell_state is None
+        else (log_rms(cell_state) - log_rms(log_seed)) / LN10,
+        log10_p05=p05 / LN10,
+        log10_p95=p95 / LN10,
+        decay=decay,
+        overflow_step=run.overflow_step,
+        dead_cells=None
+        if norms.exposure is None
+        else int((norms.exposure < DEAD_CELL_EXPOSURE).sum()),
+        saturated_gates=norms.saturated,
+        parameter_gradient_share=_cumulative_share(log_rms(norms.recurrent_weight)),
+        growth=growth,
+    )
+
+
+def _cumulative_share(log_sizes: FloatArray) -> FloatArray:
+    """Σ_{j≤k} of the sizes over the sum of all; NaN where every size is zero."""
+    total = np.logaddexp.accumulate(log_sizes)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.exp(total - total[-1:]))
+
+
+def measure_growth(run: LayerRun, exponents: int | None, seed: int) -> StateGrowth | None:
+    """The leading Lyapunov exponents, all for None; None where none is asked for or no step ran."""
+    if exponents == 0 or run.steps == 0:
+        return None
+    return StateGrowth(
+        lyapunov=measure_lyapunov(run, exponents, seed),
+        worst_case_log10=None
+        if exponents == 1
+        else float(worst_case_log_growth(run, seed).max()) / LN10,
+    )
