@@ -46,3 +46,10 @@ class RnndiagError(Exception):
 
     def __str__(self) -> str:
         return f"{self.code.value} {self.what}; {self.remedy}"
+
+
+def out_of_memory(error: MemoryError) -> RnndiagError:
+    """What ran out while computing; numpy says how much it asked for."""
+    what = f"out of memory: {error}" if str(error) else "out of memory"
+    remedy = "free some memory, or take a shorter --seq-len or a smaller --batch"
+    return RnndiagError(InputCode.REFUSED, what, remedy)

@@ -9,6 +9,8 @@ from typing import NoReturn
 
 from rnndiag.analysis import Request
 from rnndiag.containers.checkpoint import Skipped
+from rnndiag.containers.folders import is_file, is_folder
+from rnndiag.containers.safetensors_index import shards_in
 from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.report import FileReport, report_file
 
@@ -35,8 +37,7 @@ def _files(paths: Sequence[str]) -> Iterator[tuple[str, bool]]:
     """(path, whether it was named) of every file, sorted; the same file once."""
     found: dict[str, bool] = {}
     for path in paths:
-        # Path("") is the current folder; an empty argument is an unset variable in a script.
-        if path and Path(path).is_dir():
+        if is_folder(path):
             for inner in _walk(path):
                 found.setdefault(inner, False)
         else:
@@ -52,16 +53,17 @@ def _files(paths: Sequence[str]) -> Iterator[tuple[str, bool]]:
 
 
 def _walk(folder: str) -> Iterator[str]:
-    """Regular files below a folder; hidden ones are somebody else's.
+    """Regular files below a folder; hidden ones are somebody else's, shards go with their index.
 
     Raises RnndiagError (RD001) for a folder that cannot be listed: what is in it was not checked.
     """
     for parent, folders, names in os.walk(folder, onerror=_cannot_list):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        shards = shards_in(parent, names)
         for name in sorted(names):
-            path = Path(parent, name)
-            if not name.startswith(".") and path.is_file():
-                yield str(path)
+            path = str(Path(parent, name))
+            if not name.startswith(".") and name not in shards and is_file(path):
+                yield path
 
 
 def _cannot_list(error: OSError) -> NoReturn:

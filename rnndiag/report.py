@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from rnndiag.analysis import FileResult, Request, analyse
 from rnndiag.containers import read
 from rnndiag.containers.checkpoint import Skipped
-from rnndiag.errors import RnndiagError
+from rnndiag.errors import RnndiagError, out_of_memory
 from rnndiag.rules import Finding, find
 from rnndiag.rules.base import SEVERITIES, Severity
 
@@ -101,6 +101,8 @@ def report_file(
         result = analyse(read(path, request.verify), request, require_layers=named)
     except RnndiagError as error:
         return FileReport(shown, error=error)
+    except MemoryError as error:
+        return FileReport(shown, error=out_of_memory(error))
     return FileReport(shown, result, find(result), _advised(result, advice))
 
 

@@ -36,7 +36,7 @@ def _run(arguments: Sequence[str]) -> int:
 
     from rnndiag.cli.app import app
     from rnndiag.cli.output import complain
-    from rnndiag.errors import InputCode, RnndiagError
+    from rnndiag.errors import InputCode, RnndiagError, out_of_memory
 
     try:
         code = app(args=list(arguments), prog_name="rnndiag", standalone_mode=False)
@@ -49,10 +49,7 @@ def _run(arguments: Sequence[str]) -> int:
     except typer.TyperException as error:
         complain(RnndiagError(InputCode.USAGE, _usage(error), "see rnndiag --help"))
     except MemoryError as error:
-        # numpy says how much it asked for.
-        what = f"out of memory: {error}" if str(error) else "out of memory"
-        remedy = "free some memory, or take a shorter --seq-len or a smaller --batch"
-        complain(RnndiagError(InputCode.REFUSED, what, remedy))
+        complain(out_of_memory(error))
     except Exception as error:  # noqa: BLE001 - uncaught it would exit 1, which means findings
         if os.environ.get("RNNDIAG_DEBUG"):
             traceback.print_exc()

@@ -69,7 +69,8 @@ def _settings(path: Path) -> dict[str, Any]:
         raise RnndiagError(InputCode.USAGE, f"{path} cannot be read: {error}", "mend it") from error
     place = ""
     for table in TABLES[path.name]:
-        found = found.get(table, {}) if isinstance(found, dict) else found
+        # A `tool` that is no table is not ours to judge; our own table is.
+        found = found.get(table, {}) if isinstance(found, dict) else {}
         place += f"{table}."
     if not isinstance(found, dict):
         what = f"{place.rstrip('.')} in {path} is no table"

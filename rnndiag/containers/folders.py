@@ -6,7 +6,7 @@ import os
 
 from rnndiag.containers.failures import cannot_open, unsupported
 
-_INDEX = ".safetensors.index.json"
+INDEX_SUFFIX = ".safetensors.index.json"
 _SHARD = ".safetensors"
 
 
@@ -40,7 +40,7 @@ def in_folder(folder: str) -> tuple[str | None, list[str]]:
             "a distributed checkpoint (DCP) folder: not supported",
             "convert it: python -m torch.distributed.checkpoint.format_utils dcp_to_torch",
         )
-    indices = [name for name in names if name.endswith(_INDEX)]
+    indices = [name for name in names if name.endswith(INDEX_SUFFIX)]
     if len(indices) > 1:
         raise cannot_open("it is a directory with several indices", "name one of them")
     shards = [name for name in names if name.endswith(_SHARD)]

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from rnndiag.containers.candidate import Candidate, Container, Contents
 from rnndiag.containers.checkpoint import Skipped, StoredTensor, Value
 from rnndiag.containers.failures import damaged, refused
-from rnndiag.containers.folders import is_there
+from rnndiag.containers.folders import INDEX_SUFFIX, is_there
 from rnndiag.containers.json_text import json_object
 from rnndiag.containers.safetensors import SAFETENSORS
 from rnndiag.containers.source import Source
@@ -26,10 +26,9 @@ def _recognises(candidate: Candidate) -> bool:
 
 def _read(candidate: Candidate) -> Contents:
     source = candidate.source
-    if not isinstance(source, Source) or source.size > _MAX_INDEX_BYTES:
-        raise refused(f"its index has {source.size} bytes")
-    index = json_object(source.read_at(0, source.size), "its index")
-    shard_of = _weight_map(index.get("weight_map"))
+    if not isinstance(source, Source):
+        raise refused("it is an index inside another file")
+    shard_of = _shard_of(source)
     contents = read_shards(str(Path(source.path).parent), sorted(set(shard_of.values())))
     known = {*contents.tensors, *(item.name for item in contents.skipped)}
     for name, shard in shard_of.items():
@@ -42,6 +41,30 @@ def _read(candidate: Candidate) -> Contents:
     )
     tensors = {name: contents.tensors[name] for name in shard_of if name in contents.tensors}
     return replace(contents, tensors=tensors, skipped=(*contents.skipped, *others))
+
+
+def shards_in(folder: str, names: Iterable[str]) -> set[str]:
+    """Which of a folder's files belong to an index beside them.
+
+    An index that cannot be read claims none: reading it by itself says what is wrong with it.
+    """
+    claimed: set[str] = set()
+    for name in names:
+        if name.endswith(INDEX_SUFFIX):
+            try:
+                with Source.open(str(Path(folder, name))) as source:
+                    claimed.update(_shard_of(source).values())
+            except RnndiagError:
+                continue
+    return claimed
+
+
+def _shard_of(source: Source) -> dict[str, str]:
+    """The file of every tensor, by the tensor's name."""
+    if source.size > _MAX_INDEX_BYTES:
+        raise refused(f"its index has {source.size} bytes")
+    index = json_object(source.read_at(0, source.size), "its index")
+    return _weight_map(index.get("weight_map"))
 
 
 def _weight_map(found: object) -> dict[str, str]:

@@ -120,7 +120,6 @@ def test_a_name_that_is_too_long(in_process):
 
 
 @row(49, 50)
-@pytest.mark.xfail(strict=True, reason="the gate asks Path.is_dir, which raises where it may not")
 def test_check_on_a_name_that_is_too_long(in_process):
     """The same happens for a file in a folder that is closed to the user."""
     expect_error(in_process("check", "x" * 300), "RD001", "name too long")

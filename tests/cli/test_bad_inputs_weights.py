@@ -138,13 +138,13 @@ def test_what_is_read(tmp_path, monkeypatch, in_process, case, as_process):
     assert (layer["cell"], layer["input_size"], layer["hidden_size"]) == ("gru", 3, 4)
     norms = [block["spectral_norm"] for block in layer["spectrum"]["blocks"]]
     assert norms == pytest.approx(NORMS, rel=tolerance)
-    for command in SINGLE if number == 2 else COMMANDS:
+    others = set(SINGLE if number == 2 else COMMANDS) - {"spectrum"}
+    for command in sorted(others):
         ran = in_process(command, calls.path, *BRIEF[command])
         assert (ran.returncode, ran.stderr) == (0, ""), command
 
 
 @row(2)
-@pytest.mark.xfail(strict=True, reason="the gate measures a shard as if it were a whole model")
 def test_check_takes_the_shards_of_an_index_as_one_checkpoint(tmp_path, in_process):
     ran = in_process("check", sharded(tmp_path), *QUICK, "--format", "json")
     assert (ran.returncode, ran.stderr) == (0, "")

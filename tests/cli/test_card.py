@@ -97,6 +97,7 @@ def test_a_gate_takes_the_configured_checkpoint(folder, monkeypatch, capsys):
         ("rnndiag.toml", "checkpoint = 3\n"),
         ("rnndiag.toml", "checkpoint = \n"),
         ("pyproject.toml", "[tool.rnndiag]\ncheckpoint = ['a']\n"),
+        ("pyproject.toml", "[tool]\nrnndiag = 'x'\n"),
     ],
 )
 def test_a_broken_configuration_is_named(folder, capsys, name, text):
@@ -109,7 +110,7 @@ def test_a_broken_configuration_is_named(folder, capsys, name, text):
     assert len(said.err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("text", ["tool = 3\n", "[tool]\nrnndiag = 'x'\n", "[tool.other]\na = 1\n"])
+@pytest.mark.parametrize("text", ["tool = 3\n", "[tool.other]\na = 1\n"])
 def test_a_configuration_of_others_is_passed_over(folder, capsys, text):
     (folder / "pyproject.toml").write_text(text)
     assert run(["spectrum"]) == 0
