@@ -222,10 +222,10 @@ def test_a_bad_configuration(tmp_path, monkeypatch, in_process, case, as_process
 @row(62)
 def test_out_of_memory(tmp_path):
     """Reading the matrix takes all the memory there may be; a long trace more than the rest."""
-    path = holes(tmp_path / "m.safetensors", 4096)
+    path = holes(tmp_path / "m.safetensors", 8192)
     before = limited(resource.RLIMIT_AS, 450 << 20)
     ran = rnndiag("spectrum", path.name, folder=tmp_path, before=before)
-    expect_error(ran, "RD004", f"needs {4 * 4 * 4096**2} bytes of memory", where=path.name)
+    expect_error(ran, "RD004", f"needs {4 * 4 * 8192**2} bytes of memory", where=path.name)
     ran = rnndiag("bptt-trace", GOOD, "--seq-len", 1_000_000, "--batch", 4, before=before)
     expect_error(ran, "RD004", "out of memory", "MiB")
 
