@@ -90,7 +90,12 @@ def given_drive(inputs_tbi: FloatArray, source: str) -> Drive:
 
 
 def _gaussian(width: int, deviation: float) -> Sampler:
-    return lambda generator, t, b: deviation * generator.standard_normal((t, b, width))
+    def sample(generator: np.random.Generator, steps: int, batch: int) -> FloatArray:
+        values = generator.standard_normal((steps, batch, width))
+        values *= deviation  # in place: a long sequence should not be held twice
+        return values
+
+    return sample
 
 
 def _onehot(width: int) -> Sampler:

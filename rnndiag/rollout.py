@@ -6,6 +6,7 @@ outputs are kept; whoever needs what is inside a segment has it run once more.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -20,9 +21,11 @@ CHUNK = 16
 """Steps that are linearised together: many share the overhead of one call, and their arrays still
 fit into the processor's cache. 4, 8 and 32 take about as long from 128 to 1024 units."""
 
-SEGMENT_BYTES = 2**27
-"""What one layer keeps of the inside of its steps, all of them if they fit."""
+SEGMENT_BYTES = 2**25
+"""What one layer keeps of the inside of its steps where it is run in segments."""
 
+WHOLE = 4
+"""Segments' worth of steps that are kept as one all the same: running them twice takes longer."""
 
 PROJECTED_BYTES = 2**23
 """Of the drives that are computed with one product of matrices. The drives of all steps together
@@ -104,6 +107,7 @@ class LayerRun:
         number = first // self.segment_steps
         start = number * self.segment_steps
         if self._recent is None or self._recent[0] != number:
+            self._recent = None  # before the next one is run: two need not be held at once
             inputs = self.inputs_tbi[start : min(start + self.segment_steps, self.steps)]
             self._recent = number, _run_segment(self.cell, inputs, self.starts[number])
         return self._recent[1].part(first - start, last - start)
@@ -132,7 +136,7 @@ def run_layer(
 ) -> LayerRun:
     """Run one layer until the end of the inputs or the first state that is not finite."""
     batch = len(initial_bs)
-    length = segment_steps(cell, batch)
+    length = segment_steps(cell, batch, len(inputs_tbi))
     run = LayerRun(
         cell, inputs_tbi, np.empty((len(inputs_tbi), batch, cell.output_size)), [], length
     )
@@ -152,10 +156,11 @@ def run_layer(
     return run
 
 
-def segment_steps(cell: Cell, batch: int) -> int:
-    """Steps whose insides take up SEGMENT_BYTES, in whole chunks."""
+def segment_steps(cell: Cell, batch: int, steps: int) -> int:
+    """Steps of one segment, in whole chunks; all of them where that is not too much to keep."""
     step_bytes = 8 * batch * (cell.preactivation_size + cell.state_size)
-    return max(1, SEGMENT_BYTES // (step_bytes * CHUNK)) * CHUNK
+    room = SEGMENT_BYTES if steps * step_bytes > WHOLE * SEGMENT_BYTES else steps * step_bytes
+    return max(1, math.ceil(room / (step_bytes * CHUNK))) * CHUNK
 
 
 def _run_segment(cell: Cell, inputs_tbi: FloatArray, initial_bs: FloatArray) -> Stretch:

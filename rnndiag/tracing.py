@@ -14,7 +14,7 @@ from rnndiag.measure.trace import LayerTrace, TraceSetup, trace_module
 from rnndiag.measure.training_state import sequence_length_setting
 from rnndiag.progress import Progress
 from rnndiag.recognise.layers import ROOT, Recognition, RecurrentModule
-from rnndiag.rollout import SEGMENT_BYTES, Cells
+from rnndiag.rollout import SEGMENT_BYTES, WHOLE, Cells
 
 DEFAULT_SEQ_LEN = 200
 """Steps of a trace where neither the user nor the file says how long sequences are."""
@@ -145,7 +145,9 @@ def _require_memory(cells: Cells, seq_len: int, batch: int, cotangents: int) -> 
         2 * cell.output_size + 3 * cotangents for cell in flat
     )
     inside = [
-        min(SEGMENT_BYTES, 8 * seq_len * batch * (cell.preactivation_size + cell.state_size))
+        min(
+            WHOLE * SEGMENT_BYTES, 8 * seq_len * batch * (cell.preactivation_size + cell.state_size)
+        )
         for cell in flat
     ]
     needed = 8 * seq_len * batch * per_sample + sum(inside)
