@@ -109,10 +109,17 @@ def load_readout(name: str, checkpoint: Checkpoint, module: RecurrentModule) -> 
     stored = checkpoint.tensors.get(name) or checkpoint.tensors.get(f"{name}.weight")
     width = sum(layer.output_size for layer in module.layers[-1])
     if stored is None:
-        fitting = [n for n, t in checkpoint.tensors.items() if t.shape[1:] == (width,)]
-        near = difflib.get_close_matches(name, checkpoint.tensors, 3, 0.5) or fitting[:5]
+        recurrent = {key for layer in module.flat for key in layer.keys}
+        fitting = [
+            found
+            for found, tensor in checkpoint.tensors.items()
+            if tensor.shape[1:] == (width,) and found not in recurrent
+        ]
+        near = difflib.get_close_matches(name, fitting, 3) or fitting[:5]
         raise RnndiagError(
-            InputCode.USAGE, f"--readout {name} is not in the file", f"it has {', '.join(near)}"
+            InputCode.USAGE,
+            f"--readout {name} is not in the file",
+            f"of width {width} it has {', '.join(near) or 'no linear layer'}",
         )
     weight = np.asarray(stored.load(), dtype=np.float64)
     if weight.shape[1:] != (width,):
