@@ -173,10 +173,12 @@ def _horizon(lag: int | None, steps: int) -> str:
 
 def _share(drive: DriveTrace) -> Iterator[str]:
     """The lags that make up most of a step's gradient with respect to W_hh."""
-    lags = [drive.lag_of_share(share) for share in (0.9, 0.99)]
-    if None not in lags:
-        most, nearly_all = (counted(int(lag or 0) + 1, "step") for lag in lags)
-        yield f"Of the gradient of W_hh, 90 % comes from the last {most}, 99 % from {nearly_all}."
+    most, nearly_all = drive.lag_of_share(0.9), drive.lag_of_share(0.99)
+    if most is not None and nearly_all is not None:
+        yield (
+            f"Of the gradient of W_hh, 90 % comes from the last {counted(most + 1, 'step')}, "
+            f"99 % from the last {nearly_all + 1}."
+        )
 
 
 def _state_growth(growth: StateGrowth, drive: str) -> str:
