@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from rnndiag.containers.records import CallRecord, DictRecord, SetRecord, called
 
@@ -34,25 +34,20 @@ _NOTHING: tuple[str, object] = ("", b"")
 _MAX_KEY = 1000
 _INTEGER_BITS = 64
 
-Children = Iterator[tuple[str, object]]
+Children = Iterator[tuple[str | int, object]]
 
 
 def children(record: object) -> Children:
-    """The (name, record) pairs inside a container, in the order of the file."""
+    """The (name or position, record) pairs inside a container, in the order of the file."""
     if isinstance(record, DictRecord):
         return _entries(record.pairs)
     if isinstance(record, tuple | list):
-        return _numbered(record)
+        return enumerate(record)
     if isinstance(record, SetRecord):
-        return _numbered(record.items)
+        return enumerate(record.items)
     if isinstance(record, CallRecord):
         return _call_children(record)
     return iter(())
-
-
-def _numbered(items: Iterable[object]) -> Children:
-    for position, item in enumerate(items):
-        yield str(position), item
 
 
 def _entries(pairs: list[tuple[object, object]]) -> Children:
@@ -60,30 +55,36 @@ def _entries(pairs: list[tuple[object, object]]) -> Children:
 
     The others yield nothing of interest, but something: whoever counts entries must see them all.
     """
-    tags = [_tagged(key) for key, _ in pairs]
-    last = {tag: position for position, tag in enumerate(tags)}
-    for position, (tag, (key, value)) in enumerate(zip(tags, pairs, strict=True)):
-        if not tag:
+    identities = [_identity(key) for key, _ in pairs]
+    last = {identity: position for position, identity in enumerate(identities)}
+    for position, (identity, (key, value)) in enumerate(zip(identities, pairs, strict=True)):
+        if identity is None:
             yield f"<key {position}>", key
             yield f"<key {position}>", value
-        elif last[tag] == position:
-            yield tag[1:], value
+        elif last[identity] == position:
+            yield _name(key), value
         else:
             yield _NOTHING
 
 
-def _tagged(key: object) -> str:
-    """The part of a dotted name that a key makes, behind a letter that tells 0 from "0".
+def _identity(key: object) -> str | bytes | tuple[bytes] | None:
+    """What tells keys apart that make a part of a dotted name: 0, "0" and b"0" are three.
 
-    Empty for keys that make none: the Parameters of an old optimizer, tuples, very long strings.
+    None for keys that make none: the Parameters of an old optimizer, tuples, very long strings. No
+    number is hashed as it is: which numbers collide is known, which strings do is not.
     """
     if isinstance(key, str):
-        return "s" + key if len(key) <= _MAX_KEY else ""
+        return key if len(key) <= _MAX_KEY else None
     if isinstance(key, bytes):
-        return "b" + key.decode("latin-1") if len(key) <= _MAX_KEY else ""
+        return (key,) if len(key) <= _MAX_KEY else None
     if isinstance(key, bool) or not isinstance(key, int) or key.bit_length() > _INTEGER_BITS:
-        return ""
-    return f"i{key}"
+        return None
+    return b"%d" % key
+
+
+def _name(key: object) -> str:
+    """The part of a dotted name that a key makes."""
+    return key.decode("latin-1") if isinstance(key, bytes) else str(key)
 
 
 def _call_children(record: CallRecord) -> Children:
@@ -92,7 +93,7 @@ def _call_children(record: CallRecord) -> Children:
     for state in record.states:
         yield from _attributes(state, function in _MAPPINGS)
     yield from _argument_children(record, function)
-    yield from _numbered(record.items)
+    yield from enumerate(record.items)
     yield from _entries(record.pairs)
 
 
@@ -103,9 +104,9 @@ def _argument_children(record: CallRecord, function: str) -> Children:
     elif function in _MAPPINGS and isinstance(first, list | tuple):
         yield from _entries([_as_pair(item) for item in first])
     elif function in _SEQUENCES and isinstance(first, list | tuple):
-        yield from _numbered(first)
+        yield from enumerate(first)
     elif function not in _MAPPINGS | _SILENT_CALLS:
-        yield from _numbered(record.arguments)
+        yield from enumerate(record.arguments)
         if isinstance(record.keywords, DictRecord):
             yield from _entries(record.keywords.pairs)
 

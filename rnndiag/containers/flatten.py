@@ -5,11 +5,10 @@ Walks with a stack of its own, so that no depth of nesting can exhaust Python's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from rnndiag.containers.checkpoint import Skipped, StoredTensor, Value
-from rnndiag.containers.children import children
+from rnndiag.containers.children import Children, children
 from rnndiag.containers.failures import refused
 from rnndiag.containers.numpy_records import (
     FROM_BUFFER,
@@ -18,6 +17,7 @@ from rnndiag.containers.numpy_records import (
     array,
     scalar,
 )
+from rnndiag.containers.pickle_machine import MAX_WORK, MORE_THAN_IS_READ
 from rnndiag.containers.records import (
     PLAIN,
     CallRecord,
@@ -31,19 +31,22 @@ from rnndiag.containers.torch_tensors import tensor
 MAX_DEPTH = 200
 """Levels of nesting; the deepest real module has about 40."""
 
-MAX_NODES = 5_000_000
-"""Records visited. The largest real vocabularies (two million words, stored twice) need about four
-million."""
+REPEATED_WORK = 32
+"""How much more a record costs below a container that was reached before. Settings that every layer
+of a module shares come to some thousands; a bomb made of references to references does not end."""
 
-MAX_REPEATED_NODES = 250_000
-"""Records visited again below a container that was reached before: settings that every layer of a
-module shares come to some thousands, and a bomb made of references to references does not end."""
+VISIT_WORK = 6
+ENTER_WORK = 12
+CALL_WORK = 20
+TENSOR_WORK = 80
+"""What a record costs, in the unit of a pickle's work: any one with a name, and beyond that a
+container, a call, and a tensor. A plain value that is left out, and so gets no name, costs 1."""
+
+CHARACTERS_PER_WORK = 8
+"""Of a name."""
 
 MAX_VALUES = 300_000
 """Plain values kept of one file."""
-
-MAX_NAME_CHARACTERS = 1 << 27
-"""Of all names together."""
 
 MAX_PLAIN_PER_CONTAINER = 10_000
 """Plain values of one list or dictionary; a longer one is a vocabulary or a log, not settings."""
@@ -52,6 +55,8 @@ MAX_STRING = 200
 """Characters of a plain string; a longer one is source code or a document and is left out."""
 
 _INTEGER_BITS = 64
+_PLAIN_TYPES = frozenset(PLAIN)
+_ARRAYS = RECONSTRUCTED | FROM_BUFFER
 
 
 @dataclass
@@ -63,35 +68,36 @@ class Flattened:
     skipped: list[Skipped] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(slots=True)
 class _Level:
     """A container that is being walked."""
 
     name: str
     record: object
     storages: Storages
-    children: Iterator[tuple[str, object]]
-    is_repeated: bool
+    children: Children
+
+    factor: int
+    """By how much everything in it costs more."""
+
     plain: int = 0
     left_out: int = 0
 
 
-def flatten(root: object, storages: Storages, max_nodes: int = MAX_NODES) -> Flattened:
-    """Name every leaf below `root` by its dotted path.
+def flatten(root: object, storages: Storages, work: int = MAX_WORK) -> Flattened:
+    """Name every leaf below `root` by its dotted path. `work` is counted as a pickle's is.
 
-    Raises RD003 for a corrupt tensor and RD004 beyond the depth, node or name budget.
+    Raises RD003 for a corrupt tensor and RD004 beyond the depth or the budget.
     """
-    return _Walk(storages, max_nodes, MAX_REPEATED_NODES, MAX_NAME_CHARACTERS).run(root)
+    return _Walk(storages, work).run(root)
 
 
-@dataclass
+@dataclass(slots=True)
 class _Walk:
-    """One walk: the levels on the current path, and the budgets."""
+    """One walk: the levels on the current path, and what is left of the budget."""
 
     storages: Storages
-    nodes_left: int
-    repeated_left: int
-    characters_left: int
+    work_left: int
     found: Flattened = field(default_factory=Flattened)
     levels: list[_Level] = field(default_factory=list)
     on_path: set[int] = field(default_factory=set)
@@ -102,32 +108,31 @@ class _Walk:
         self.visit("", root, self.storages)
         while self.levels:
             level = self.levels[-1]
-            child = next(level.children, None)
-            if child is None:
-                self.leave()
-            elif isinstance(child[1], PLAIN) and self.is_full(level):
-                level.left_out += 1
-                self.spend(0)
+            for part, record in level.children:
+                if type(record) in _PLAIN_TYPES and self.is_full(level):
+                    level.left_out += 1
+                    self.spend(1)
+                else:
+                    self.visit(_joined(level.name, part), record, level.storages)
+                    if self.levels[-1] is not level:
+                        break
             else:
-                self.visit(_joined(level.name, child[0]), child[1], level.storages)
+                self.leave()
         return self.found
 
     def is_full(self, level: _Level) -> bool:
         """No more plain values of this container, or of this file."""
         return level.plain >= MAX_PLAIN_PER_CONTAINER or len(self.found.values) >= MAX_VALUES
 
-    def spend(self, characters: int) -> None:
-        """Charge one record and its name; raises RD004 when a budget is used up."""
-        self.nodes_left -= 1
-        self.characters_left -= characters
-        if self.levels and self.levels[-1].is_repeated:
-            self.repeated_left -= 1
-        if self.nodes_left < 0 or self.repeated_left < 0 or self.characters_left < 0:
-            raise refused("its contents unfold into more entries than any checkpoint has")
+    def spend(self, work: int) -> None:
+        """Charge the budget; raises RD004 when it is used up."""
+        self.work_left -= work * self.levels[-1].factor if self.levels else work
+        if self.work_left < 0:
+            raise refused("its contents unfold into more entries than are read", MORE_THAN_IS_READ)
 
     def visit(self, name: str, record: object, storages: Storages) -> None:
         """Note a leaf, or go down into a container."""
-        self.spend(len(name))
+        self.spend(VISIT_WORK + len(name) // CHARACTERS_PER_WORK)
         if isinstance(record, PLAIN):
             self.note_plain(name, record)
         elif isinstance(record, CallRecord):
@@ -143,11 +148,13 @@ class _Walk:
 
     def visit_call(self, name: str, record: CallRecord, storages: Storages) -> None:
         """A tensor, a number or text in disguise, or an object with contents."""
+        self.spend(CALL_WORK)
         leaf = tensor(storages, name, record)
         function = called(record)
-        if leaf is None and function in RECONSTRUCTED | FROM_BUFFER:
+        if leaf is None and function in _ARRAYS:
             leaf = array(name, record)
         if isinstance(leaf, StoredTensor):
+            self.spend(TENSOR_WORK)
             self.note_tensor(name, leaf)
         elif isinstance(leaf, Skipped):
             self.found.skipped.append(leaf)
@@ -191,21 +198,23 @@ class _Walk:
                 return
             number += 1
             free = f"{name}<{number}>"
-            self.nodes_left -= 1
+            self.spend(1)
         self.found.tensors[free] = found
 
     def enter(self, name: str, record: object, storages: Storages) -> None:
         """Go down, unless the record contains itself."""
+        self.spend(ENTER_WORK)
         if id(record) in self.on_path:
             self.found.skipped.append(Skipped(name, "it refers to what contains it"))
             return
         if len(self.levels) >= MAX_DEPTH:
             raise refused(f"its contents are nested deeper than {MAX_DEPTH} levels")
-        is_below = bool(self.levels) and self.levels[-1].is_repeated
-        is_repeated = is_below or id(record) in self.reached
+        factor = REPEATED_WORK if id(record) in self.reached else 1
+        if self.levels:
+            factor = max(factor, self.levels[-1].factor)
         self.on_path.add(id(record))
         self.reached.add(id(record))
-        self.levels.append(_Level(name, record, storages, children(record), is_repeated))
+        self.levels.append(_Level(name, record, storages, children(record), factor))
 
     def leave(self) -> None:
         """Come back up, saying what was left out below."""
@@ -216,9 +225,11 @@ class _Walk:
             self.found.skipped.append(Skipped(level.name, reason))
 
 
-def _joined(name: str, part: str) -> str:
+def _joined(name: str, part: str | int) -> str:
     """A dotted path; an empty part leaves no trace."""
-    return f"{name}.{part}" if name and part else name or part
+    if part == "":
+        return name
+    return f"{name}.{part}" if name else str(part)
 
 
 def _is_plain_in_disguise(record: CallRecord) -> bool:

@@ -19,6 +19,10 @@ FORMATS = (ZIP, LEGACY, PLAIN_PICKLE)
 MAX_NESTING = 4
 """Files within files; real ones have one level."""
 
+_OPENING_WORK = 500
+_MEMBER_WORK = 50
+"""Of a file within a file and of each member of its archive, as a pickle's work is counted."""
+
 _LOADERS = frozenset(("torch.storage._load_from_bytes", "torch._C._load_from_bytes"))
 
 
@@ -47,6 +51,9 @@ def open_inner(source: Readable, pickle: TorchPickle) -> NestedRecord | None:
         raise refused(f"torch files are nested in it deeper than {MAX_NESTING} levels")
     candidate = Candidate.of(source)
     archive = candidate.archive
+    pickle.work_left -= _OPENING_WORK
+    if archive is not None:
+        pickle.work_left -= _MEMBER_WORK * len(archive.members)
     if archive is not None and not all(archive.is_stored(name) for name in archive.members):
         raise refused("it holds a packed archive inside of another file")
     for layout in FORMATS:

@@ -14,7 +14,13 @@ from rnndiag.containers.failures import damaged
 from rnndiag.containers.numpy_records import TORCH_NAMES
 from rnndiag.containers.text import printable
 from rnndiag.containers.torch_zip import only_archive
-from rnndiag.containers.views import View, contiguous_strides, item_size, stored_tensor
+from rnndiag.containers.views import (
+    MAX_DIMENSIONS,
+    View,
+    contiguous_strides,
+    item_size,
+    stored_tensor,
+)
 from rnndiag.containers.zip_archive import Archive
 
 _SUFFIX = ".npy"
@@ -102,9 +108,10 @@ def _described(kind: str) -> str:
 
 def _shape(name: str, text: str) -> tuple[int, ...]:
     parts = [part.strip().removesuffix("L") for part in text.split(",")]
-    if any(len(part) > 19 or not part.isdigit() for part in parts if part):
+    numbers = [part for part in parts if part]
+    if len(numbers) > MAX_DIMENSIONS or any(len(n) > 19 or not n.isdigit() for n in numbers):
         raise damaged(f"corrupt array {name}: its shape is no list of numbers")
-    return tuple(int(part) for part in parts if part)
+    return tuple(int(number) for number in numbers)
 
 
 NPZ = Container("npz", _recognises, _read)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from rnndiag.containers.checkpoint import StoredTensor, Value
 
+_MARK = "_all_weight_values."
 _PACKED = re.compile(
     r"(?P<module>.*?)_all_weight_values\.(?P<entry>\d{1,4})\.param\."
     r"(?:(?:0\.1|1\.0)\.(?P<bias>[01])|(?:0\.4\.(?P<state>[01])\.0\.0|4\.0\.(?P<script>[01])\.0))"
@@ -25,32 +26,26 @@ def unpacked(
 
     A module whose directions cannot be told keeps the names of its parts.
     """
-    parts = {name: found for name in tensors if (found := _PACKED.fullmatch(name))}
-    if not parts:
-        return tensors
-    modules = {match["module"] for match in parts.values()}
-    directions = {
-        module: _directions(
-            module,
-            [tensors[name].shape for name, part in parts.items() if _is_input(part, module)],
-            values,
-        )
-        for module in modules
+    parts = {
+        name: found for name in tensors if _MARK in name and (found := _PACKED.fullmatch(name))
     }
+    inputs: dict[str, list[tuple[int, ...]]] = {part["module"]: [] for part in parts.values()}
+    for name, part in parts.items():
+        if "0" in (part["state"], part["script"]):
+            inputs[part["module"]].append(tensors[name].shape)
+    directions = {module: _directions(module, shapes, values) for module, shapes in inputs.items()}
     renamed = {name: _plain(name, parts.get(name), directions) for name in tensors}
     if len(set(renamed.values())) != len(tensors):
         return tensors
     return {renamed[name]: stored for name, stored in tensors.items()}
 
 
-def _is_input(part: re.Match[str], module: str) -> bool:
-    return part["module"] == module and "0" in (part["state"], part["script"])
-
-
 def _directions(
     module: str, inputs: list[tuple[int, ...]], values: Mapping[str, Value]
 ) -> int | None:
     """1 or 2, from the module's own word or the shapes of its input matrices, layer by layer."""
+    if not inputs or any(len(shape) != 2 for shape in inputs):
+        return None
     word = values.get(f"{module}bidirectional")
     if isinstance(word, bool):
         return 2 if word else 1

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rnndiag.containers.failures import refused, unsupported
-from rnndiag.containers.pickle_machine import CONTAINER_WORK, PickleMachine
+from rnndiag.containers.pickle_machine import PickleMachine
 from rnndiag.containers.records import CallRecord, GlobalRecord
-from rnndiag.containers.text import decoded, printable
+from rnndiag.containers.text import printable
 
 _LINE = 1000
+_GLOBAL_WORK = 8
+_CALL_WORK = 14
 
 
 def _global(machine: PickleMachine) -> None:
-    module = decoded(machine.stream.line(_LINE))
-    machine.push_global(module, decoded(machine.stream.line(_LINE)))
+    module = machine.text(machine.stream.line(_LINE))
+    machine.push_global(module, machine.text(machine.stream.line(_LINE)))
 
 
 def _stack_global(machine: PickleMachine) -> None:
@@ -72,7 +74,7 @@ def _build(machine: PickleMachine) -> None:
 
 
 def _persid(machine: PickleMachine) -> None:
-    machine.push(machine.persistent(decoded(machine.stream.line(_LINE))))
+    machine.push(machine.persistent(machine.text(machine.stream.line(_LINE))))
 
 
 def _binpersid(machine: PickleMachine) -> None:
@@ -88,19 +90,19 @@ def _readonly_buffer(machine: PickleMachine) -> None:
 
 
 CALLS: dict[int, tuple[Callable[[PickleMachine], None], int]] = {
-    ord("c"): (_global, CONTAINER_WORK),
-    0x93: (_stack_global, CONTAINER_WORK),
-    0x82: (_extension(1), CONTAINER_WORK),
-    0x83: (_extension(2), CONTAINER_WORK),
-    0x84: (_extension(4), CONTAINER_WORK),
-    ord("R"): (_reduce, 2 * CONTAINER_WORK),
-    0x81: (_reduce, 2 * CONTAINER_WORK),
-    0x92: (_newobj_ex, 2 * CONTAINER_WORK),
-    ord("i"): (_inst, 3 * CONTAINER_WORK),
-    ord("o"): (_obj, 2 * CONTAINER_WORK),
-    ord("b"): (_build, 1),
-    ord("P"): (_persid, CONTAINER_WORK),
-    ord("Q"): (_binpersid, CONTAINER_WORK),
+    ord("c"): (_global, _GLOBAL_WORK),
+    0x93: (_stack_global, _GLOBAL_WORK),
+    0x82: (_extension(1), _GLOBAL_WORK),
+    0x83: (_extension(2), _GLOBAL_WORK),
+    0x84: (_extension(4), _GLOBAL_WORK),
+    ord("R"): (_reduce, _CALL_WORK),
+    0x81: (_reduce, _CALL_WORK),
+    0x92: (_newobj_ex, _CALL_WORK),
+    ord("i"): (_inst, _GLOBAL_WORK + _CALL_WORK),
+    ord("o"): (_obj, _CALL_WORK),
+    ord("b"): (_build, 10),
+    ord("P"): (_persid, 4),
+    ord("Q"): (_binpersid, 4),
     0x97: (_next_buffer, 1),
     0x98: (_readonly_buffer, 1),
 }

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rnndiag.containers.pickle_machine import CONTAINER_WORK, PickleMachine
+from rnndiag.containers.pickle_machine import CONTAINER_WORK, PAIR_WORK, PickleMachine
 from rnndiag.containers.records import CallRecord, DictRecord, SetRecord
+
+_WITH_ITEMS = (CallRecord, SetRecord)
+_WITH_PAIRS = (CallRecord, DictRecord)
 
 
 def _empty_tuple(machine: PickleMachine) -> None:
@@ -30,11 +33,10 @@ def _tuple(machine: PickleMachine) -> None:
 
 def _tuple_of(count: int) -> Callable[[PickleMachine], None]:
     def operation(machine: PickleMachine) -> None:
-        if len(machine.stack) < count:
+        stack = machine.stack
+        if len(stack) < count:
             machine.fail("it takes from an empty stack")
-        items = tuple(machine.stack[-count:])
-        del machine.stack[-count:]
-        machine.push(items)
+        stack[-count:] = [tuple(stack[-count:])]
 
     return operation
 
@@ -54,7 +56,7 @@ def _frozenset(machine: PickleMachine) -> None:
 def _paired(machine: PickleMachine, items: list[object]) -> list[tuple[object, object]]:
     if len(items) % 2:
         machine.fail("a dictionary has a key without a value")
-    machine.spend(2 * len(items))
+    machine.spend(PAIR_WORK * (len(items) // 2))
     return list(zip(items[::2], items[1::2], strict=True))
 
 
@@ -62,14 +64,19 @@ def _extend(machine: PickleMachine, items: list[object]) -> None:
     target = machine.top()
     if isinstance(target, list):
         target.extend(items)
-    elif isinstance(target, CallRecord | SetRecord):
+    elif isinstance(target, _WITH_ITEMS):
         target.items.extend(items)
     else:
         machine.fail("it appends to something that is no list")
 
 
 def _append(machine: PickleMachine) -> None:
-    _extend(machine, [machine.pop()])
+    item = machine.pop()
+    target = machine.top()
+    if isinstance(target, list):
+        target.append(item)
+    else:
+        _extend(machine, [item])
 
 
 def _appends(machine: PickleMachine) -> None:
@@ -78,14 +85,15 @@ def _appends(machine: PickleMachine) -> None:
 
 def _set_pairs(machine: PickleMachine, pairs: list[tuple[object, object]]) -> None:
     target = machine.top()
-    if not isinstance(target, CallRecord | DictRecord):
+    if not isinstance(target, _WITH_PAIRS):
         machine.fail("it sets an item of something that is no dictionary")
     target.pairs.extend(pairs)
 
 
 def _setitem(machine: PickleMachine) -> None:
     value = machine.pop()
-    _set_pairs(machine, [(machine.pop(), value)])
+    key = machine.pop()
+    _set_pairs(machine, [(key, value)])
 
 
 def _setitems(machine: PickleMachine) -> None:
@@ -104,10 +112,10 @@ CONTAINERS: dict[int, tuple[Callable[[PickleMachine], None], int]] = {
     ord("l"): (_list, CONTAINER_WORK),
     ord("d"): (_dict, CONTAINER_WORK),
     0x91: (_frozenset, CONTAINER_WORK),
-    ord("a"): (_append, 1),
-    ord("e"): (_appends, 1),
-    0x90: (_appends, 1),
-    ord("s"): (_setitem, CONTAINER_WORK),
-    ord("u"): (_setitems, 1),
+    ord("a"): (_append, 2),
+    ord("e"): (_appends, 2),
+    0x90: (_appends, 2),
+    ord("s"): (_setitem, 2 + PAIR_WORK),
+    ord("u"): (_setitems, 2),
 }
 """Opcode byte → what it does, and its share of the budget."""

@@ -13,17 +13,22 @@ from typing import NoReturn
 from rnndiag.containers.failures import damaged, refused
 from rnndiag.containers.pickle_stream import PickleStream
 from rnndiag.containers.records import CallRecord, GlobalRecord
+from rnndiag.containers.text import decoded
 
-MAX_WORK = 32_000_000
-"""Opcodes of one pickle, where one that makes a container counts CONTAINER_WORK. The largest real
-vocabularies (two million words, stored twice) need about 22 million; this bounds the stack, the
-marks and the memo too, since nothing enters them without an opcode."""
+MAX_WORK = 7_000_000
+"""What one file's pickles and the walk through their contents may cost together. The unit is the
+cheapest opcode, None; anything else counts for as many as it takes the time or the memory of. This
+much takes some two to three seconds and 200 MB, so that a busy machine still ends within five. A
+vocabulary of 250,000 words, kept both ways round, costs half of it, and one of a million is too
+much: faster reading is what it would take to raise this."""
 
-CONTAINER_WORK = 8
-"""A container takes about eight times the memory of a stack slot."""
+MORE_THAN_IS_READ = "if it is yours, save it without its vocabulary; if not, do not load it"
 
-MEMO_WORK = 2
-"""What a memo entry counts beyond its opcode."""
+CONTAINER_WORK = 3
+"""Of an opcode that makes a container."""
+
+PAIR_WORK = 2
+"""Of an entry of a dictionary, beside the opcodes that make its key and its value."""
 
 MAX_NAME = 1000
 """Characters of a module or attribute name."""
@@ -38,7 +43,7 @@ def _as_it_is(_: PickleMachine, call: CallRecord) -> object:
     return call
 
 
-@dataclass
+@dataclass(slots=True)
 class PickleMachine:
     """The state of one run. `names` collects every global that was asked for."""
 
@@ -67,7 +72,7 @@ class PickleMachine:
         """Charge the budget; raises RD004 when it is used up."""
         self.work_left -= work
         if self.work_left < 0:
-            raise refused("its pickle has more operations than any checkpoint needs")
+            raise refused("its pickle has more operations than are read", MORE_THAN_IS_READ)
 
     def push(self, record: object) -> None:
         """Put a record on the stack."""
@@ -95,14 +100,15 @@ class PickleMachine:
 
     def remember(self, index: int) -> None:
         """Put the top record into the memo."""
-        self.spend(MEMO_WORK)
-        self.memo[index] = self.top()
+        if not self.stack:
+            self.fail("it reads from an empty stack")
+        self.memo[index] = self.stack[-1]
 
     def recall(self, index: int) -> None:
         """Push a memo entry."""
         if index not in self.memo:
             self.fail(f"memo entry {index} was never set")
-        self.push(self.memo[index])
+        self.stack.append(self.memo[index])
 
     def push_global(self, module: str, name: str) -> None:
         """Note a name that a trusting load would import, and push it as a record."""
@@ -111,3 +117,11 @@ class PickleMachine:
         record = GlobalRecord(module, name)
         self.names.add(str(record))
         self.push(record)
+
+    def text(self, raw: bytes) -> str:
+        """UTF-8, with every byte that is none written as an escape, which takes its time."""
+        try:
+            return raw.decode()
+        except UnicodeDecodeError:
+            self.spend(8 + 2 * len(raw))
+            return decoded(raw)

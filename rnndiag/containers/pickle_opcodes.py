@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
+from functools import partial
 
 from rnndiag.containers.failures import damaged, unsupported
 from rnndiag.containers.pickle_calls import CALLS
 from rnndiag.containers.pickle_containers import CONTAINERS
 from rnndiag.containers.pickle_machine import CONTAINER_WORK, PickleMachine
 from rnndiag.containers.pickle_scalars import SCALARS
+from rnndiag.containers.pickle_stream import UNSIGNED, ends_early
 
 Operation = Callable[[PickleMachine], None]
 
@@ -61,52 +64,51 @@ def _get(machine: PickleMachine) -> None:
     machine.recall(_line_index(machine))
 
 
-def _binput(machine: PickleMachine) -> None:
-    machine.remember(machine.stream.byte())
-
-
-def _long_binput(machine: PickleMachine) -> None:
-    machine.remember(machine.stream.unsigned(4))
-
-
 def _memoize(machine: PickleMachine) -> None:
     machine.remember(len(machine.memo))
 
 
-def _binget(machine: PickleMachine) -> None:
-    machine.recall(machine.stream.byte())
+def _put_of(width: int) -> Operation:
+    number = UNSIGNED[width]
+
+    def operation(machine: PickleMachine) -> None:
+        machine.remember(number(machine.stream.read(width))[0])
+
+    return operation
 
 
-def _long_binget(machine: PickleMachine) -> None:
-    machine.recall(machine.stream.unsigned(4))
+def _get_of(width: int) -> Operation:
+    number = UNSIGNED[width]
+
+    def operation(machine: PickleMachine) -> None:
+        machine.recall(number(machine.stream.read(width))[0])
+
+    return operation
 
 
-_STACK: dict[int, tuple[Callable[[PickleMachine], None], int]] = {
-    0x80: (_proto, 1),
-    0x95: (_frame, 1),
+_STACK: dict[int, tuple[Operation, int]] = {
+    0x80: (_proto, 3),
+    0x95: (_frame, 4),
     ord("("): (_mark, CONTAINER_WORK),
     ord("0"): (_pop, 1),
     ord("1"): (_pop_mark, 1),
     ord("2"): (_duplicate, 1),
-    ord("p"): (_put, 1),
-    ord("q"): (_binput, 1),
-    ord("r"): (_long_binput, 1),
-    0x94: (_memoize, 1),
-    ord("g"): (_get, 1),
-    ord("h"): (_binget, 1),
-    ord("j"): (_long_binget, 1),
+    ord("p"): (_put, 3),
+    ord("q"): (_put_of(1), 2),
+    ord("r"): (_put_of(4), 2),
+    0x94: (_memoize, 2),
+    ord("g"): (_get, 3),
+    ord("h"): (_get_of(1), 2),
+    ord("j"): (_get_of(4), 2),
 }
 """The opcodes that move the stack, the marks and the memo."""
 
-OPERATIONS: dict[int, tuple[Operation, int]] = {
-    **{code: (operation, 1) for code, operation in SCALARS.items()},
-    **_STACK,
-    **CONTAINERS,
-    **CALLS,
+OPERATIONS: dict[bytes, tuple[Operation, int]] = {
+    bytes((code,)): entry for code, entry in (SCALARS | _STACK | CONTAINERS | CALLS).items()
 }
-"""Opcode byte → what it does, and its share of the budget. STOP is `run`'s own."""
+"""Opcode → what it does, and its share of the budget. STOP is `run`'s own."""
 
-STOP = ord(".")
+STOP = b"."
 
 
 def run(machine: PickleMachine) -> object:
@@ -114,13 +116,20 @@ def run(machine: PickleMachine) -> object:
 
     Raises RD003 for a damaged pickle and RD004 over a limit; the stream stands behind STOP.
     """
-    next_byte = machine.stream.byte
-    while True:
-        code = next_byte()
-        if code == STOP:
-            return machine.pop()
-        if code not in OPERATIONS:
-            raise damaged(f"its pickle is damaged: no opcode {code:#04x}")
-        operation, work = OPERATIONS[code]
-        machine.spend(work)
-        operation(machine)
+    try:
+        for code in iter(partial(machine.stream.read, 1), STOP):
+            try:
+                operation, work = OPERATIONS[code]
+            except KeyError:
+                raise _no_opcode(code) from None
+            machine.work_left -= work
+            if machine.work_left < 0:
+                machine.spend(0)
+            operation(machine)
+    except struct.error:
+        raise ends_early() from None
+    return machine.pop()
+
+
+def _no_opcode(code: bytes) -> Exception:
+    return damaged(f"its pickle is damaged: no opcode {code[0]:#04x}") if code else ends_early()

@@ -8,13 +8,24 @@ from collections.abc import Callable
 
 from rnndiag.containers.failures import refused
 from rnndiag.containers.pickle_machine import PickleMachine
-from rnndiag.containers.text import decoded, printable, python2_string
+from rnndiag.containers.pickle_stream import UNSIGNED
+from rnndiag.containers.text import printable, python2_string
+
+Operation = Callable[[PickleMachine], None]
 
 _MAX_INTEGER_BYTES = 1024
 """Of a long integer: reading one as text takes quadratic time."""
 
 _MAX_NUMBER_LINE = 1000
+_DIGITS_PER_WORK = 16
+_BYTES_PER_WORK = 256
+"""Of a long string."""
+
+_ESCAPE_WORK = 3
 _MAX_STRING_LINE = 1 << 20
+
+_SIGNED = struct.Struct("<i").unpack
+_DOUBLE = struct.Struct(">d").unpack
 
 _ESCAPES = {
     b"\\": b"\\",
@@ -28,15 +39,22 @@ _ESCAPES = {
 
 
 def _none(machine: PickleMachine) -> None:
-    machine.push(None)
+    machine.stack.append(None)
 
 
 def _true(machine: PickleMachine) -> None:
-    machine.push(True)
+    machine.stack.append(True)
 
 
 def _false(machine: PickleMachine) -> None:
-    machine.push(False)
+    machine.stack.append(False)
+
+
+def _number_line(machine: PickleMachine) -> bytes:
+    """A number as text. The digits are charged: reading them takes quadratic time."""
+    line = machine.stream.line(_MAX_NUMBER_LINE)
+    machine.spend(len(line) // _DIGITS_PER_WORK)
+    return line
 
 
 def _parsed_integer(machine: PickleMachine, line: bytes) -> int:
@@ -47,50 +65,51 @@ def _parsed_integer(machine: PickleMachine, line: bytes) -> int:
 
 def _int(machine: PickleMachine) -> None:
     """`I01` and `I00` are protocol 0's booleans."""
-    line = machine.stream.line(_MAX_NUMBER_LINE)
+    line = _number_line(machine)
     if line in (b"01", b"00"):
-        machine.push(line == b"01")
+        machine.stack.append(line == b"01")
     else:
-        machine.push(_parsed_integer(machine, line))
+        machine.stack.append(_parsed_integer(machine, line))
 
 
 def _long(machine: PickleMachine) -> None:
-    line = machine.stream.line(_MAX_NUMBER_LINE)
-    machine.push(_parsed_integer(machine, line.removesuffix(b"L")))
+    line = _number_line(machine)
+    machine.stack.append(_parsed_integer(machine, line.removesuffix(b"L")))
 
 
 def _binint(machine: PickleMachine) -> None:
-    machine.push(int.from_bytes(machine.stream.take(4), "little", signed=True))
+    machine.stack.append(_SIGNED(machine.stream.read(4))[0])
 
 
-def _binint1(machine: PickleMachine) -> None:
-    machine.push(machine.stream.byte())
+def _unsigned_of(width: int) -> Operation:
+    number = UNSIGNED[width]
+
+    def operation(machine: PickleMachine) -> None:
+        machine.stack.append(number(machine.stream.read(width))[0])
+
+    return operation
 
 
-def _binint2(machine: PickleMachine) -> None:
-    machine.push(machine.stream.unsigned(2))
-
-
-def _long_of(width: int) -> Callable[[PickleMachine], None]:
+def _long_of(width: int) -> Operation:
     def operation(machine: PickleMachine) -> None:
         count = machine.stream.unsigned(width)
         if count > _MAX_INTEGER_BYTES:
             raise refused(f"its pickle holds an integer of {count} bytes")
-        machine.push(int.from_bytes(machine.stream.take(count), "little", signed=True))
+        machine.stack.append(int.from_bytes(machine.stream.take(count), "little", signed=True))
 
     return operation
 
 
 def _float(machine: PickleMachine) -> None:
-    line = machine.stream.line(_MAX_NUMBER_LINE)
+    line = _number_line(machine)
     try:
-        machine.push(float(line))
+        machine.stack.append(float(line))
     except ValueError:
         machine.fail("a float is no number")
 
 
 def _binfloat(machine: PickleMachine) -> None:
-    machine.push(struct.unpack(">d", machine.stream.take(8))[0])
+    machine.stack.append(_DOUBLE(machine.stream.read(8))[0])
 
 
 def _quoted_string(machine: PickleMachine) -> None:
@@ -98,11 +117,14 @@ def _quoted_string(machine: PickleMachine) -> None:
     line = machine.stream.line(_MAX_STRING_LINE).strip()
     if len(line) < 2 or line[0] != line[-1] or line[:1] not in (b"'", b'"'):
         machine.fail("a string has no quotes")
-    machine.push(python2_string(_unescaped(machine, line[1:-1])))
+    machine.stack.append(python2_string(_unescaped(machine, line[1:-1])))
 
 
 def _unescaped(machine: PickleMachine, body: bytes) -> bytes:
     """The bytes a quoted body stands for."""
+    if b"\\" not in body:
+        return body
+    machine.spend(_ESCAPE_WORK * body.count(b"\\"))
 
     def replaced(match: re.Match[bytes]) -> bytes:
         digits, letter = match.groups()
@@ -117,58 +139,73 @@ def _unescaped(machine: PickleMachine, body: bytes) -> bytes:
 
 def _unicode_line(machine: PickleMachine) -> None:
     line = machine.stream.line(_MAX_STRING_LINE)
+    machine.spend(len(line) // _BYTES_PER_WORK)
     try:
-        machine.push(printable(line.decode("raw_unicode_escape")))
+        text = line.decode("raw_unicode_escape")
     except UnicodeDecodeError:
         machine.fail("a string has a broken escape")
+    machine.stack.append(text if text.isascii() else printable(text))
 
 
-def _string_of(width: int) -> Callable[[PickleMachine], None]:
+def _literal(machine: PickleMachine, width: int) -> bytes:
+    """Bytes behind a length of `width` bytes."""
+    raw = machine.stream.literal(width)
+    if len(raw) >= _BYTES_PER_WORK:
+        machine.spend(len(raw) // _BYTES_PER_WORK)
+    return raw
+
+
+def _string_of(width: int) -> Operation:
     """A Python 2 string behind its length."""
 
     def operation(machine: PickleMachine) -> None:
-        machine.push(python2_string(machine.stream.literal(machine.stream.unsigned(width))))
+        machine.stack.append(python2_string(_literal(machine, width)))
 
     return operation
 
 
-def _unicode_of(width: int) -> Callable[[PickleMachine], None]:
+def _unicode_of(width: int) -> Operation:
     def operation(machine: PickleMachine) -> None:
-        machine.push(decoded(machine.stream.literal(machine.stream.unsigned(width))))
+        raw = _literal(machine, width)
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError:
+            text = machine.text(raw)
+        machine.stack.append(text)
 
     return operation
 
 
-def _bytes_of(width: int) -> Callable[[PickleMachine], None]:
+def _bytes_of(width: int) -> Operation:
     def operation(machine: PickleMachine) -> None:
-        machine.push(machine.stream.literal(machine.stream.unsigned(width)))
+        machine.stack.append(_literal(machine, width))
 
     return operation
 
 
-SCALARS: dict[int, Callable[[PickleMachine], None]] = {
-    ord("N"): _none,
-    0x88: _true,
-    0x89: _false,
-    ord("I"): _int,
-    ord("L"): _long,
-    ord("J"): _binint,
-    ord("K"): _binint1,
-    ord("M"): _binint2,
-    0x8A: _long_of(1),
-    0x8B: _long_of(4),
-    ord("F"): _float,
-    ord("G"): _binfloat,
-    ord("S"): _quoted_string,
-    ord("T"): _string_of(4),
-    ord("U"): _string_of(1),
-    ord("V"): _unicode_line,
-    ord("X"): _unicode_of(4),
-    0x8C: _unicode_of(1),
-    0x8D: _unicode_of(8),
-    ord("B"): _bytes_of(4),
-    ord("C"): _bytes_of(1),
-    0x8E: _bytes_of(8),
-    0x96: _bytes_of(8),
+SCALARS: dict[int, tuple[Operation, int]] = {
+    ord("N"): (_none, 1),
+    0x88: (_true, 1),
+    0x89: (_false, 1),
+    ord("I"): (_int, 4),
+    ord("L"): (_long, 4),
+    ord("J"): (_binint, 2),
+    ord("K"): (_unsigned_of(1), 2),
+    ord("M"): (_unsigned_of(2), 2),
+    0x8A: (_long_of(1), 4),
+    0x8B: (_long_of(4), 6),
+    ord("F"): (_float, 4),
+    ord("G"): (_binfloat, 2),
+    ord("S"): (_quoted_string, 5),
+    ord("T"): (_string_of(4), 5),
+    ord("U"): (_string_of(1), 5),
+    ord("V"): (_unicode_line, 5),
+    ord("X"): (_unicode_of(4), 4),
+    0x8C: (_unicode_of(1), 4),
+    0x8D: (_unicode_of(8), 4),
+    ord("B"): (_bytes_of(4), 4),
+    ord("C"): (_bytes_of(1), 4),
+    0x8E: (_bytes_of(8), 4),
+    0x96: (_bytes_of(8), 4),
 }
-"""Opcode byte → what it pushes."""
+"""Opcode byte → what it pushes, and its share of the budget."""

@@ -1,92 +1,98 @@
-"""Sequential reads from a range of bytes, where every length is checked before anything is read."""
+"""Sequential reads from a pickle, where every length is checked before anything is read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+import struct
 
 from rnndiag.containers.failures import damaged, refused, truncated
+from rnndiag.containers.readable import Readable
+from rnndiag.containers.window import Window
 
 _CHUNK_BYTES = 1 << 16
+
+UNSIGNED = {
+    width: struct.Struct(f"<{code}").unpack
+    for width, code in ((1, "B"), (2, "H"), (4, "I"), (8, "Q"))
+}
+"""By width. What they raise for too few bytes means that the pickle ends early."""
 
 MAX_LITERAL_BYTES = 1 << 29
 """All strings and byte strings of one pickle; the tensors themselves are not among them."""
 
 
 class PickleStream:
-    """A cursor over the bytes [start, end) of something that can be read at any position."""
+    """A cursor over a run of bytes; the standard library's buffer makes small reads cheap."""
 
-    def __init__(self, read_at: Callable[[int, int], bytes], start: int, end: int) -> None:
-        self._read_at = read_at
-        self._end = end
-        self._buffer = b""
-        self._buffer_start = start
-        self._cursor = 0
+    __slots__ = ("_buffered", "_literal_bytes", "_read_line", "_size", "read")
+
+    def __init__(self, source: Readable) -> None:
+        self._buffered = io.BufferedReader(Window(source), _CHUNK_BYTES)
+        self._size = source.size
         self._literal_bytes = 0
+        self._read_line = self._buffered.readline
+        self.read = self._buffered.read
+        """The next bytes, or as many as there are: for small fixed counts only."""
 
     @property
     def position(self) -> int:
-        """Of the next byte, counted like `start`."""
-        return self._buffer_start + self._cursor
+        """Of the next byte."""
+        return self._buffered.tell()
 
     def take(self, count: int) -> bytes:
         """The next `count` bytes."""
-        stop = self._cursor + count
-        if stop > len(self._buffer):
-            if count > self._end - self.position:
-                raise truncated("the file is truncated: its pickle ends early")
-            self._refill(max(count, min(_CHUNK_BYTES, self._end - self.position)))
-            stop = count
-        taken = self._buffer[self._cursor : stop]
-        self._cursor = stop
+        if count > _CHUNK_BYTES:
+            self.require(count)
+        taken = self.read(count)
+        if len(taken) < count:
+            raise ends_early()
         return taken
 
-    def byte(self) -> int:
-        """The next byte, as a number."""
-        if self._cursor < len(self._buffer):
-            self._cursor += 1
-            return self._buffer[self._cursor - 1]
-        return self.take(1)[0]
-
     def unsigned(self, width: int) -> int:
-        """A little-endian unsigned integer of `width` bytes."""
-        return int.from_bytes(self.take(width), "little")
+        """A little-endian unsigned integer of 1, 2, 4 or 8 bytes."""
+        number: int = UNSIGNED[width](self.take(width))[0]
+        return number
 
-    def literal(self, count: int) -> bytes:
-        """A string of a declared length, charged to the budget before it is read."""
-        if count > self._end - self.position:
+    def literal(self, width: int) -> bytes:
+        """A string behind its length of `width` bytes, charged to the budget before it is read."""
+        count: int = UNSIGNED[width](self.read(width))[0]
+        if count > _CHUNK_BYTES and count > self._size - self.position:
             raise truncated(f"the file is truncated: it declares a string of {count} bytes")
         self._literal_bytes += count
         if self._literal_bytes > MAX_LITERAL_BYTES:
-            raise refused(f"its pickle holds more than {MAX_LITERAL_BYTES} bytes of strings")
-        return self.take(count)
+            raise _too_many_bytes()
+        taken = self.read(count)
+        if len(taken) < count:
+            raise truncated(f"the file is truncated: it declares a string of {count} bytes")
+        return taken
 
     def line(self, limit: int) -> bytes:
         """The bytes up to the next newline, which is consumed; at most `limit`."""
-        if self._buffer.find(b"\n", self._cursor) < 0:
-            self._refill(min(max(limit + 1, _CHUNK_BYTES), self._end - self.position))
-        stop = self._buffer.find(b"\n", self._cursor)
-        if stop < 0 and self.position + len(self._buffer) - self._cursor >= self._end:
-            raise truncated("the file is truncated: its pickle ends early")
-        if stop < 0 or stop - self._cursor > limit:
-            raise damaged(f"its pickle holds a line longer than {limit} bytes")
-        return self.literal(stop - self._cursor + 1)[:-1]
+        line = self._read_line(limit + 1)
+        if line[-1:] != b"\n":
+            if len(line) > limit:
+                raise damaged(f"its pickle holds a line longer than {limit} bytes")
+            raise ends_early()
+        self._literal_bytes += len(line)
+        if self._literal_bytes > MAX_LITERAL_BYTES:
+            raise _too_many_bytes()
+        return line[:-1]
 
     def skip(self, count: int) -> None:
         """Step over raw bytes between pickles."""
         self.require(count)
-        if self._cursor + count <= len(self._buffer):
-            self._cursor += count
-        else:
-            self._buffer_start, self._buffer, self._cursor = self.position + count, b"", 0
+        self._buffered.seek(count, io.SEEK_CUR)
 
     def require(self, count: int) -> None:
         """Raise unless `count` more bytes remain."""
-        if count > self._end - self.position:
-            raise truncated("the file is truncated: its pickle ends early")
+        if count > self._size - self.position:
+            raise ends_early()
 
-    def _refill(self, count: int) -> None:
-        """Drop what was consumed and hold the next `count` bytes."""
-        start = self.position
-        self._buffer = self._read_at(start, count)
-        self._buffer_start = start
-        self._cursor = 0
+
+def ends_early() -> Exception:
+    """RD003 where a pickle stops before its STOP."""
+    return truncated("the file is truncated: its pickle ends early")
+
+
+def _too_many_bytes() -> Exception:
+    return refused(f"its pickle holds more than {MAX_LITERAL_BYTES} bytes of strings")

@@ -27,7 +27,7 @@ def _recognises(candidate: Candidate) -> bool:
 
 
 def _open(candidate: Candidate, pickle: TorchPickle) -> NestedRecord:
-    stream = PickleStream(candidate.source.read_at, 0, candidate.source.size)
+    stream = PickleStream(candidate.source)
     return NestedRecord(pickle.run_with(stream, no_persistent_ids), NoStorages())
 
 

@@ -14,14 +14,24 @@ from rnndiag.containers.failures import damaged, refused, truncated
 from rnndiag.containers.json_text import json_object
 from rnndiag.containers.readable import Readable
 from rnndiag.containers.text import printable
-from rnndiag.containers.views import DTYPES, View, contiguous_strides, item_size, stored_tensor
+from rnndiag.containers.views import (
+    DTYPES,
+    MAX_DIMENSIONS,
+    View,
+    contiguous_strides,
+    item_size,
+    stored_tensor,
+)
 
 _LENGTH_BYTES = 8
 _METADATA = "__metadata__"
 _HEADER_STARTS = (b'{"', b"{}", b"{ ", b"{\n", b"{\t", b"{\r")
 
-_MAX_HEADER_BYTES = 100_000_000
-"""The limit of the reference implementation."""
+_MAX_HEADER_BYTES = 1 << 22
+"""About thirty thousand tensors. The reference implementation takes up to 100 MB, which as Python
+objects are gigabytes."""
+
+_MAX_SIZE = 1 << 63
 
 _DTYPES = {
     "F64": "float64",
@@ -52,7 +62,7 @@ def _read(candidate: Candidate) -> Contents:
     if _LENGTH_BYTES + length > source.size:
         raise truncated(f"the file is truncated: its header claims {length} bytes")
     if length > _MAX_HEADER_BYTES:
-        raise refused(f"its header has {length} bytes, above the format's limit")
+        raise refused(f"its header has {length} bytes, more than any checkpoint needs")
     header = json_object(source.read_at(_LENGTH_BYTES, length), "its header")
     values = _metadata(header.pop(_METADATA, {}))
     entries = {name: _entry(name, entry) for name, entry in header.items()}
@@ -99,7 +109,9 @@ def _entry(name: str, entry: object) -> Entry:
 def _numbers(name: str, found: object) -> tuple[int, ...]:
     if not isinstance(found, list):
         raise damaged(f"corrupt tensor {name}: its shape or offsets are missing")
-    if not all(type(number) is int and number >= 0 for number in found):
+    if len(found) > MAX_DIMENSIONS:
+        raise damaged(f"corrupt tensor {name}: its shape has {len(found)} dimensions")
+    if not all(type(number) is int and 0 <= number < _MAX_SIZE for number in found):
         raise damaged(f"corrupt tensor {name}: its shape or offsets are no sizes")
     return tuple(found)
 

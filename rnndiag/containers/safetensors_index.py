@@ -15,8 +15,8 @@ from rnndiag.containers.safetensors import SAFETENSORS
 from rnndiag.containers.source import Source
 from rnndiag.errors import InputCode, RnndiagError
 
-_MAX_INDEX_BYTES = 1 << 26
-"""About half a million tensors."""
+_MAX_INDEX_BYTES = 1 << 22
+"""About fifty thousand tensors."""
 
 
 def _recognises(candidate: Candidate) -> bool:
@@ -73,7 +73,7 @@ def _weight_map(found: object) -> dict[str, str]:
     shard_of = {name: shard for name, shard in found.items() if isinstance(shard, str)}
     if len(shard_of) != len(found):
         raise damaged("its index maps a tensor to something that is no file")
-    for shard in shard_of.values():
+    for shard in set(shard_of.values()):
         _require_inside(shard)
     return shard_of
 

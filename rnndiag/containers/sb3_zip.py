@@ -16,7 +16,7 @@ from rnndiag.errors import RnndiagError
 
 _SETTINGS = "data"
 
-_MAX_SETTINGS_BYTES = 1 << 26
+_MAX_SETTINGS_BYTES = 1 << 24
 """Observations of the last step may stand among the settings; real ones are some kilobytes."""
 
 _MAX_FILES = 32

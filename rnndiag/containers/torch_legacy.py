@@ -9,8 +9,7 @@ import numpy.typing as npt
 
 from rnndiag.containers.candidate import Candidate
 from rnndiag.containers.failures import damaged, truncated, unsupported
-from rnndiag.containers.pickle_machine import PickleMachine
-from rnndiag.containers.pickle_opcodes import run
+from rnndiag.containers.pickle_machine import no_persistent_ids
 from rnndiag.containers.pickle_stream import PickleStream
 from rnndiag.containers.readable import Readable
 from rnndiag.containers.records import StorageRecord
@@ -52,26 +51,21 @@ def _recognises(candidate: Candidate) -> bool:
 
 def _open(candidate: Candidate, pickle: TorchPickle) -> NestedRecord:
     source = candidate.source
-    stream = PickleStream(source.read_at, 0, source.size)
-    _check_version(stream)
+    stream = PickleStream(source)
+    _check_version(stream, pickle)
     root = pickle.run(stream)
-    keys = _plain_pickle(stream)
+    keys = pickle.run_with(stream, no_persistent_ids)
     starts = _storage_starts(source, stream.position, _checked_keys(keys, pickle), pickle.storages)
     return NestedRecord(root, _Sections(source, starts))
 
 
-def _plain_pickle(stream: PickleStream) -> object:
-    """A pickle that needs nothing from outside."""
-    return run(PickleMachine(stream, set()))
-
-
-def _check_version(stream: PickleStream) -> None:
+def _check_version(stream: PickleStream, pickle: TorchPickle) -> None:
     """Magic number, protocol and system information, of which only the protocol matters."""
-    _plain_pickle(stream)
-    protocol = _plain_pickle(stream)
+    pickle.run_with(stream, no_persistent_ids)
+    protocol = pickle.run_with(stream, no_persistent_ids)
     if protocol != _PROTOCOL:
         raise unsupported("a torch file of an unknown protocol", "save it with a newer torch")
-    _plain_pickle(stream)
+    pickle.run_with(stream, no_persistent_ids)
 
 
 def _checked_keys(keys: object, pickle: TorchPickle) -> list[str]:

@@ -16,6 +16,9 @@ from rnndiag.containers.records import CallRecord, GlobalRecord, StorageRecord
 from rnndiag.containers.text import printable
 from rnndiag.containers.torch_storages import NestedRecord, Storages, storage_reference
 
+_RUN_WORK = 20
+"""Of starting a machine, beside what it runs."""
+
 
 @dataclass
 class TorchPickle:
@@ -42,6 +45,7 @@ class TorchPickle:
 
     def run_with(self, stream: PickleStream, persistent: Callable[[object], object]) -> object:
         """The same with another meaning of persistent ids."""
+        self.work_left -= _RUN_WORK
         machine = PickleMachine(stream, self.names, persistent, self.work_left, self._called)
         root = run(machine)
         self.work_left = machine.work_left
@@ -49,7 +53,7 @@ class TorchPickle:
 
     def contents(self, root: object, storages: Storages) -> Contents:
         """Everything below the root, by dotted name."""
-        found = flatten(root, storages)
+        found = flatten(root, storages, self.work_left)
         # TorchScript's own classes come from its archive, not from an import.
         imports = (name for name in self.names if not name.startswith("__torch__."))
         would_import = tuple(sorted(printable(name) for name in imports))

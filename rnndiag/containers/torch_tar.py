@@ -70,8 +70,7 @@ def _member(members: dict[str, Part], name: str) -> Part:
 
 
 def _stream(members: dict[str, Part], name: str) -> PickleStream:
-    part = _member(members, name)
-    return PickleStream(part.read_at, 0, part.size)
+    return PickleStream(_member(members, name))
 
 
 @dataclass
@@ -98,7 +97,7 @@ class _Tables:
 
     def read_storages(self) -> None:
         """A count; (number, device, class) and the elements of each; and views of them."""
-        stream = PickleStream(self.part.read_at, 0, self.part.size)
+        stream = PickleStream(self.part)
         for _ in range(_count(self.pickle.run(stream))):
             number, device, kind = _entry(self.pickle.run(stream), 3)
             length = int.from_bytes(stream.take(8), "little", signed=True)

@@ -78,7 +78,7 @@ def open_pickle(archive: Archive, folder: str, kind: str, pickle: TorchPickle) -
     """`<folder>/<kind>.pkl`, whose storages are the records `<folder>/<kind>/…`."""
     records = _Records(archive, f"{folder}/{kind}", _is_big_endian(archive, folder))
     part = archive.part(f"{folder}/{kind}.pkl")
-    root = pickle.run(PickleStream(part.read_at, 0, part.size))
+    root = pickle.run(PickleStream(part))
     for storage in pickle.storages.values():
         records.check(storage)
     return NestedRecord(root, records)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 from rnndiag.containers.failures import refused
 from rnndiag.containers.readable import Readable
 
-MAX_READ_BYTES = 1 << 25
-"""Of a single read: a zip directory of about 300,000 members; torch writes one a storage."""
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+MAX_READ_BYTES = 1 << 21
+"""Of a single read: a zip directory of about 30,000 members; torch writes one a storage."""
 
 
 class Window(io.RawIOBase):
@@ -47,3 +51,10 @@ class Window(io.RawIOBase):
         data = self._source.read_at(self._position, count) if count else b""
         self._position += count
         return data
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Fill the buffer, or as much of it as one read may; how many bytes that was."""
+        view = memoryview(buffer)
+        data = self.read(min(len(view), MAX_READ_BYTES))
+        view[: len(data)] = data
+        return len(data)

@@ -6,7 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from rnndiag.containers.flatten import Flattened, flatten
+from rnndiag.containers.flatten import (
+    ENTER_WORK,
+    TENSOR_WORK,
+    VISIT_WORK,
+    Flattened,
+    flatten,
+)
 from rnndiag.containers.records import CallRecord, DictRecord, GlobalRecord, StorageRecord
 from rnndiag.errors import InputCode, RnndiagError
 
@@ -103,26 +109,39 @@ def test_a_vocabulary_is_left_out_and_said_so() -> None:
     assert "10000 more plain values" in found.skipped[0].reason
 
 
-def test_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
-    flat([0] * 99, max_nodes=100)
-    with pytest.raises(RnndiagError) as caught:
-        flat([0] * 100, max_nodes=100)
-    assert caught.value.code is InputCode.REFUSED
+def is_refused(root: object, work: int) -> bool:
+    try:
+        flat(root, work=work)
+    except RnndiagError as error:
+        return error.code is InputCode.REFUSED
+    return False
+
+
+def test_every_entry_has_its_price() -> None:
+    whole = VISIT_WORK + ENTER_WORK
+    assert not is_refused([0] * 100, whole + 100 * VISIT_WORK)
+    assert is_refused([0] * 100, whole + 99 * VISIT_WORK)
     hidden = DictRecord([("a", 0)] * 100)
-    with pytest.raises(RnndiagError):
-        flat(hidden, max_nodes=100)
-    monkeypatch.setattr("rnndiag.containers.flatten.MAX_NAME_CHARACTERS", 1000)
-    with pytest.raises(RnndiagError):
-        flat(DictRecord([("x" * 200, [0] * 10)]))
+    assert is_refused(hidden, whole + 99 * VISIT_WORK)
+    assert is_refused([byte_tensor()] * 100, whole + 100 * TENSOR_WORK)
+    assert is_refused([[]] * 100, whole + 100 * ENTER_WORK)
+    long_names = DictRecord([("x" * 200, [0] * 100)])
+    assert not is_refused([[0] * 100], 1000)
+    assert is_refused(long_names, 1000)
 
 
-def test_only_so_much_may_be_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rnndiag.containers.flatten.MAX_REPEATED_NODES", 20)
+def test_left_out_values_are_counted_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rnndiag.containers.flatten.MAX_PLAIN_PER_CONTAINER", 10)
+    kept = VISIT_WORK + ENTER_WORK + 10 * VISIT_WORK
+    assert not is_refused([0] * 1000, kept + 990)
+    assert is_refused([0] * 1000, kept + 989)
+
+
+def test_what_is_repeated_costs_more() -> None:
     shared = [1, [2, 3]]
-    assert len(flat([shared, shared, [0] * 1000]).values) == 1006
-    with pytest.raises(RnndiagError) as caught:
-        flat([shared] * 7)
-    assert caught.value.code is InputCode.REFUSED
+    assert len(flat([shared, shared, [0] * 1000], work=8000).values) == 1006
+    assert is_refused([shared] * 30, 8000)
+    assert not is_refused([[1, [2, 3]] for _ in range(30)], 8000)
 
 
 def test_values_beyond_the_cap_are_left_out_and_said_so(monkeypatch: pytest.MonkeyPatch) -> None:

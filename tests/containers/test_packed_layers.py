@@ -69,3 +69,15 @@ def test_a_name_that_is_taken_leaves_everything_as_it_is() -> None:
     assert unpacked(tensors, {}) == tensors
     assert list(unpacked({part: stored(0)}, {})) == ["weight_ih_l0"]
     assert list(unpacked({"x." + part[:-2]: stored(0)}, {})) == ["x." + part[:-2]]
+
+
+@pytest.mark.parametrize("part", ["0.1.0", "0.4.0.0.0", "0.4.1.0.0"])
+@pytest.mark.parametrize("shape", [(), (3,), (2, 2, 2)])
+def test_parts_that_are_no_matrices_keep_their_names(part: str, shape: tuple[int, ...]) -> None:
+    tensors = {
+        f"x_all_weight_values.{entry}.param.{part}": StoredTensor(
+            "float32", shape, (entry,), lambda: np.zeros(shape)
+        )
+        for entry in (0, 1)
+    }
+    assert unpacked(tensors, {}) == tensors

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import io
 import pickle
 import pickletools
 from typing import Any
@@ -13,12 +12,13 @@ import pytest
 from rnndiag.containers.pickle_machine import PickleMachine
 from rnndiag.containers.pickle_opcodes import OPERATIONS, STOP, run
 from rnndiag.containers.pickle_stream import PickleStream
+from rnndiag.containers.readable import Memory
 from rnndiag.containers.records import CallRecord, DictRecord, GlobalRecord, SetRecord, called
 from rnndiag.errors import InputCode, RnndiagError
 
 
 def machine(data: bytes, work: int = 1_000_000) -> PickleMachine:
-    stream = PickleStream(lambda start, count: data[start : start + count], 0, len(data))
+    stream = PickleStream(Memory(data))
     return PickleMachine(stream, set(), lambda identifier: ("persistent", identifier), work)
 
 
@@ -108,7 +108,7 @@ def test_every_value_in_every_protocol(protocol: int) -> None:
 
 
 def test_every_opcode_has_an_operation() -> None:
-    codes = {ord(opcode.code) for opcode in pickletools.opcodes}
+    codes = {opcode.code.encode("latin-1") for opcode in pickletools.opcodes}
     assert set(OPERATIONS) | {STOP} == codes
 
 
@@ -164,7 +164,7 @@ def test_names_are_collected() -> None:
 
 def test_several_pickles_in_a_row() -> None:
     data = pickle.dumps(1, 2) + pickle.dumps("x" * 100_000, 4) + pickle.dumps([3], 0)
-    stream = PickleStream(lambda start, count: data[start : start + count], 0, len(data))
+    stream = PickleStream(Memory(data))
     assert [run(PickleMachine(stream, set())) for _ in range(3)] == [1, "x" * 100_000, [3]]
     assert stream.position == len(data)
 
@@ -286,10 +286,11 @@ def test_the_stream_reads_in_pieces() -> None:
     data = pickle.dumps([str(number) for number in range(50_000)], 4)
     reads = []
 
-    def read_at(start: int, count: int) -> bytes:
-        reads.append(count)
-        return io.BytesIO(data[start : start + count]).read()
+    class Counted(Memory):
+        def read_at(self, start: int, count: int) -> bytes:
+            reads.append(count)
+            return super().read_at(start, count)
 
-    record = run(PickleMachine(PickleStream(read_at, 0, len(data)), set()))
+    record = run(PickleMachine(PickleStream(Counted(data)), set()))
     assert record == [str(number) for number in range(50_000)]
     assert max(reads) <= 1 << 16
