@@ -1,8 +1,9 @@
 """Read mutated checkpoints and print what became of them. `make fuzz` reads 100,000.
 
 The files beside the repository, the fixtures and some made here are flipped, cut, spliced and given
-a payload that would touch a marker file. Workers have 1 GB of address space and 5 s for each
-input. Only "read" and "refused" are acceptable; everything else ends with exit code 1.
+a payload that would touch a marker file; the tests make the same changes, and fewer of them. A
+worker may hold 1 GB and take 5 s for each input. Only "read" and "refused" are acceptable;
+everything else ends with exit code 1.
 """
 
 from __future__ import annotations
@@ -23,18 +24,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from containers.mutations import LIMITS, Change, changed, outcome  # noqa: E402 (found just above)
+
 MAX_SEED_BYTES = 1_000_000
 """A larger file only makes the copying slower."""
 
-MAX_LOADED_BYTES = 1 << 24
 CHUNK = 500
 SECONDS = 5
-ADDRESS_SPACE = 1 << 30
-EDGE = 6000
-"""Bytes at the start and the end where formats keep their structure."""
+MEMORY = 1 << 30
+ADDRESS_SPACE = 3 << 30
+"""Of a worker, libraries included: what would exhaust the machine ends here."""
 
-STRUCTURE = (b"ctorch", b"data.pkl", b"PK\x01\x02", b"PK\x03\x04", b"\x80\x02", b"ustar", b"X\x06")
-BOUNDARIES = (0, 1, 0x7F, 0x80, 0xFF)
+BAD = ("payload executed", "hang", "crash", "internal error", "memory above 1 GB")
 
 
 class Hang(BaseException):
@@ -82,58 +85,18 @@ def seeds(folder: Path) -> list[Path]:
     return [path for path in files if path.is_file() and path.stat().st_size <= MAX_SEED_BYTES]
 
 
-def place_in(data: bytearray, dice: random.Random) -> int:
-    """Mostly where structure is, sometimes anywhere."""
-    kind = dice.randrange(8)
-    if kind < 3:
-        return dice.randrange(min(EDGE, len(data)))
-    if kind < 5:
-        return len(data) - 1 - dice.randrange(min(EDGE, len(data)))
-    if kind < 7:
-        found = data.find(dice.choice(STRUCTURE), dice.randrange(len(data)))
-        return min(len(data) - 1, max(0, found) + dice.randrange(40))
-    return dice.randrange(len(data))
-
-
 def mutated(whole: bytes, payload: bytes, dice: random.Random) -> bytes:
-    """A few changes, in bytes or in whole runs of them."""
-    data = bytearray(whole)
-    for _ in range(dice.choice((1, 1, 2, 4))):
-        if not data:
-            break
-        place, kind = place_in(data, dice), dice.randrange(10)
-        if kind < 3:
-            data[place] ^= 1 << dice.randrange(8)
-        elif kind < 5:
-            data[place] = dice.choice((*BOUNDARIES, dice.randrange(256)))
-        elif kind == 5:
-            data[place:place] = dice.randbytes(dice.randrange(1, 9))
-        elif kind == 6:
-            del data[place : place + dice.randrange(1, 40)]
-        elif kind == 7:
-            other = place_in(data, dice)
-            data[place : place + 16] = data[other : other + 16]
-        elif kind == 8:
-            data[place:place] = payload
-        elif dice.random() < 0.3:
-            del data[place + 1 :]
-    return bytes(data)
+    """One to four changes."""
+    count = dice.choice((1, 1, 2, 4))
+    changes = [Change(*(dice.randrange(limit) for limit in LIMITS)) for _ in range(count)]
+    return changed(whole, changes, payload)
 
 
-def outcome(path: Path) -> str:
-    """What reading the file, and then its tensors, came to."""
-    from rnndiag.containers import read
-    from rnndiag.errors import RnndiagError
-
+def fate(path: Path) -> str:
+    """What became of one input."""
     signal.setitimer(signal.ITIMER_REAL, SECONDS)
     try:
-        loaded = 0
-        for tensor in read(str(path)).tensors.values():
-            if loaded < MAX_LOADED_BYTES:
-                loaded += tensor.load().nbytes
-        return "read"
-    except RnndiagError as error:
-        return f"refused {error.code.value}"
+        found = outcome(str(path))
     except Hang:
         return "hang"
     except Exception:  # noqa: BLE001 (to count them is what this is for)
@@ -141,15 +104,19 @@ def outcome(path: Path) -> str:
         return "internal error"
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+    return found if found == "read" else f"refused {found}"
+
+
+def peak_memory() -> int:
+    """The most bytes that this process ever held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def work(folder: Path, start: int, count: int) -> None:
-    """Print the outcomes of inputs start … start + count as JSON."""
+    """Print the outcomes of inputs start … start + count, and the peak of memory, as JSON."""
 
     def stop(*_: object) -> None:
         raise Hang
-
-    import rnndiag.containers  # noqa: F401 (before memory is limited)
 
     signal.signal(signal.SIGALRM, stop)
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
@@ -165,23 +132,26 @@ def work(folder: Path, start: int, count: int) -> None:
             path, whole = dice.choice(files)
             target = Path(own, "mutated")
             target.write_bytes(mutated(whole, payload, dice))
-            result = outcome(target)
+            result = fate(target)
             counts[result] += 1
-            if result in ("hang", "internal error"):
+            if peak_memory() > MEMORY:
+                counts["memory above 1 GB"] = 1
+            if result in BAD or peak_memory() > MEMORY:
                 print(f"input {number}, from {path.name}: {result}", file=sys.stderr)
-    print(json.dumps(counts))
+    print(json.dumps({"counts": counts, "peak": peak_memory()}))
 
 
-def run_chunk(folder: Path, start: int, count: int) -> collections.Counter[str]:
-    """One worker process; one that dies counts as a crash."""
+def run_chunk(folder: Path, start: int, count: int) -> tuple[collections.Counter[str], int]:
+    """One worker process: counts and peak of memory. One that dies counts as a crash."""
     command = [sys.executable, __file__, "--work", str(folder), "--start", str(start)]
     command += ["--inputs", str(count)]
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=False)
     if done.returncode:
         print(f"a worker died ({done.returncode}) in {start} … {start + count}", file=sys.stderr)
-        return collections.Counter({"crash": 1})
-    return collections.Counter(json.loads(done.stdout))
+        return collections.Counter({"crash": 1}), 0
+    found = json.loads(done.stdout)
+    return collections.Counter(found["counts"]), found["peak"]
 
 
 def main() -> int:
@@ -201,21 +171,21 @@ def main() -> int:
         made(folder / "seeds")
         end = given.start + given.inputs
         starts = range(given.start, end, CHUNK)
-        chunks = pool.map(lambda s: run_chunk(folder, s, min(CHUNK, end - s)), starts)
-        counts = sum(chunks, collections.Counter[str]())
-        executed = int((folder / "marker").exists())
-    return report(counts, executed)
+        chunks = list(pool.map(lambda s: run_chunk(folder, s, min(CHUNK, end - s)), starts))
+        counts = sum((counts for counts, _ in chunks), collections.Counter[str]())
+        counts["payload executed"] = int((folder / "marker").exists())
+    return report(counts, max(peak for _, peak in chunks))
 
 
-def report(counts: collections.Counter[str], executed: int) -> int:
+def report(counts: collections.Counter[str], peak: int) -> int:
     """Print the counts; 1 if anything happened that must not."""
-    print(f"inputs           {sum(counts.values()):>8,}")
-    for name in sorted({"read", *(name for name in counts if name.startswith("refused"))}):
-        print(f"{name:<16} {counts[name]:>8,}")
-    bad = {name: counts[name] for name in ("hang", "crash", "internal error")}
-    for name, count in ({"payload executed": executed} | bad).items():
-        print(f"{name:<16} {count:>8,}")
-    return int(bool(executed or any(bad.values())))
+    good = sorted({"read", *(name for name in counts if name.startswith("refused"))})
+    ended = (*good, "hang", "internal error")
+    print(f"{'inputs':<18} {sum(counts[name] for name in ended):>8,}")
+    for name in (*good, *BAD):
+        print(f"{name:<18} {counts[name]:>8,}")
+    print(f"{'peak memory':<18} {peak / 1e6:>8,.0f} MB")
+    return int(any(counts[name] for name in BAD))
 
 
 if __name__ == "__main__":
