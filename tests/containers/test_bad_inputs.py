@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,11 @@ import torch
 from containers.bad_cases import DAMAGED, NOT_CHECKPOINTS, PATHS, RUN, UNSAFE, Case
 from containers.bad_files import WEIGHT, payload_in, saved, sparse, trap, zipped
 from containers.builders import SIX_FLOATS, in_dict, opcode_global, plain_zip, torch_zip
+from containers.timing import in_time
 
 from rnndiag.containers import read
 from rnndiag.containers.checkpoint import Checkpoint
 from rnndiag.errors import RnndiagError
-
-SECONDS = 5
 
 READ: list[Case] = [
     (13, None, "", zipped(compression=zipfile.ZIP_DEFLATED)),
@@ -46,16 +44,14 @@ READ: list[Case] = [
 
 
 def outcome(path: str) -> Checkpoint | RnndiagError:
-    started = time.perf_counter()
-    try:
-        checkpoint = read(path)
-        for stored in checkpoint.tensors.values():
-            stored.load()
-        return checkpoint
-    except RnndiagError as error:
-        return error
-    finally:
-        assert time.perf_counter() - started < SECONDS
+    with in_time():
+        try:
+            checkpoint = read(path)
+            for stored in checkpoint.tensors.values():
+                stored.load()
+        except RnndiagError as error:
+            return error
+    return checkpoint
 
 
 def judge(folder: Path, case: Case) -> None:

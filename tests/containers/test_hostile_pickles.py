@@ -7,7 +7,6 @@ bytes do touch it when Python's own pickle loads them.
 from __future__ import annotations
 
 import pickle
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from containers.builders import (
     torch_legacy,
     torch_zip,
 )
+from containers.timing import refused_in_time
 
 from rnndiag.containers import read
 from rnndiag.errors import InputCode, RnndiagError
@@ -131,20 +131,9 @@ def test_a_nested_pickle_is_not_run(tmp_path: Path) -> None:
     assert not marker.exists()
 
 
-def bounded(path: str, seconds: float = 5.0) -> RnndiagError | None:
-    started = time.perf_counter()
-    try:
-        read(path)
-        return None
-    except RnndiagError as error:
-        return error
-    finally:
-        assert time.perf_counter() - started < seconds
-
-
 def test_hash_bomb(tmp_path: Path) -> None:
     bomb = b"\x80\x04}N" + b"2\x86" * 30 + b"Ns."
-    error = bounded(torch_zip(tmp_path, bomb))
+    error = refused_in_time(torch_zip(tmp_path, bomb))
     assert error is not None
     assert error.code is InputCode.REFUSED
 
@@ -153,7 +142,7 @@ def test_billion_laughs(tmp_path: Path) -> None:
     levels = b"".join(
         b"q" + bytes([level]) + b"0](" + (b"h" + bytes([level])) * 10 + b"e" for level in range(12)
     )
-    error = bounded(torch_zip(tmp_path, b"\x80\x04]" + levels + b"."))
+    error = refused_in_time(torch_zip(tmp_path, b"\x80\x04]" + levels + b"."))
     assert error is not None
     assert error.code is InputCode.REFUSED
     assert "unfold" in error.what
@@ -174,7 +163,7 @@ def test_self_reference_ends(tmp_path: Path) -> None:
 
 def test_deep_nesting_is_refused(tmp_path: Path) -> None:
     for nested in (b"N" + b"\x85" * 50_000, b"]" * 50_000 + b"a" * 49_999):
-        error = bounded(torch_zip(tmp_path, b"\x80\x04" + nested + b"."))
+        error = refused_in_time(torch_zip(tmp_path, b"\x80\x04" + nested + b"."))
         assert error is not None
         assert error.code is InputCode.REFUSED
         assert "nested deeper" in error.what
@@ -188,7 +177,7 @@ def test_a_tensor_wrapped_many_times(tmp_path: Path) -> None:
         if is_read:
             assert list(read(path).tensors) == ["weight"]
         else:
-            error = bounded(path)
+            error = refused_in_time(path)
             assert error is not None
             assert error.code is InputCode.REFUSED
 
@@ -207,4 +196,4 @@ def test_one_long_string_used_many_times(tmp_path: Path, repeated: bytes) -> Non
     text = b"X" + (1_000_000).to_bytes(4, "little") + b"x" * 1_000_000
     kind = opcode_global("numpy", "dtype") + short("f8") + b"\x85R"
     pickled = b"\x80\x04" + text + b"q\x00" + kind + b"q\x01](" + repeated * 10_000 + b"e."
-    bounded(torch_zip(tmp_path, pickled), 3)
+    refused_in_time(torch_zip(tmp_path, pickled), 3)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pickletools
 import struct
-import time
 from pathlib import Path
 
 import pytest
 from containers.builders import SIX_FLOATS, opcode_global, short, storage, torch_zip
 from containers.mutations import NUMBERS, outcome
+from containers.timing import in_time
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +19,6 @@ from rnndiag.containers.pickle_stream import PickleStream
 from rnndiag.containers.readable import Memory
 from rnndiag.errors import RnndiagError
 
-SECONDS = 5
 PROGRAMS = 250
 LOOPS = 3_000
 """How often a piece of a program may be repeated: far deeper than Python's own stack."""
@@ -124,9 +123,8 @@ def test_the_machine_runs_or_refuses(programs: st.SearchStrategy[bytes]) -> None
     @settings(ALWAYS_THE_SAME)
     @given(programs)
     def attempt(program: bytes) -> None:
-        started = time.perf_counter()
-        found.add(machine_outcome(program))
-        assert time.perf_counter() - started < SECONDS
+        with in_time():
+            found.add(machine_outcome(program))
 
     attempt()
     assert {"run", "RD003"} <= found
@@ -142,9 +140,8 @@ def test_a_file_around_a_program_is_read_or_refused(tmp_path: Path, payload: byt
     @given(RECORDS | NESTED | LOOPED)
     def attempt(record: bytes) -> None:
         path = torch_zip(tmp_path, b"\x80\x04(" + trap + record + b"l.", {"0": SIX_FLOATS})
-        started = time.perf_counter()
-        found.add(outcome(path))
-        assert time.perf_counter() - started < SECONDS
+        with in_time():
+            found.add(outcome(path))
         assert not marker.exists()
 
     attempt()

@@ -5,35 +5,22 @@ from __future__ import annotations
 import json
 import pickle
 import struct
-import time
 import tracemalloc
 import zipfile
 from pathlib import Path
 
 import pytest
 from containers.builders import MAGIC, SIX_FLOATS, opcode_global, short, torch_zip
+from containers.timing import in_time, refused_in_time
 
 from rnndiag.containers import read
 from rnndiag.containers.pickle_machine import MAX_WORK
 from rnndiag.containers.window import MAX_READ_BYTES
-from rnndiag.errors import InputCode, RnndiagError
-
-SECONDS = 5
-
-
-def read_in_time(path: str) -> RnndiagError | None:
-    started = time.perf_counter()
-    try:
-        read(path)
-        return None
-    except RnndiagError as error:
-        return error
-    finally:
-        assert time.perf_counter() - started < SECONDS
+from rnndiag.errors import InputCode
 
 
 def refusal(path: str) -> str:
-    error = read_in_time(path)
+    error = refused_in_time(path)
     assert error is not None
     assert error.code is InputCode.REFUSED
     return error.what
@@ -45,9 +32,8 @@ def test_a_vocabulary_of_a_quarter_of_a_million_words_is_read(tmp_path: Path) ->
     numbers = {word: number for number, word in enumerate(words)}
     vocabulary = {"stoi": numbers, "itos": words, "lr": 0.5}
     path = torch_zip(tmp_path, pickle.dumps(vocabulary, 2))
-    started = time.perf_counter()
-    checkpoint = read(path)
-    assert time.perf_counter() - started < SECONDS
+    with in_time():
+        checkpoint = read(path)
     assert checkpoint.values["lr"] == 0.5
     assert [item.name for item in checkpoint.skipped] == ["stoi", "itos"]
 
@@ -75,7 +61,7 @@ def test_the_whole_budget_takes_seconds(tmp_path: Path, flood: str) -> None:
     start, body, end, each = FLOODS[flood]
     path = tmp_path / "flood"
     path.write_bytes(b"\x80\x04" + start + body * int(MAX_WORK * each) + end + b".")
-    read_in_time(str(path))
+    refused_in_time(str(path))
 
 
 def test_all_pickles_of_a_file_share_one_budget(tmp_path: Path) -> None:
@@ -92,7 +78,7 @@ def test_many_files_within_a_file_are_refused(tmp_path: Path) -> None:
     start = opcode_global("torch.storage", "_load_from_bytes") + b"q\x00]("
     for count, is_read in ((1_000, True), (20_000, False)):
         path.write_bytes(b"\x80\x04" + start + (b"h\x00" + inner) * count + b"e.")
-        assert (read_in_time(str(path)) is None) == is_read
+        assert (refused_in_time(str(path)) is None) == is_read
 
 
 def test_long_keys_are_not_copied(tmp_path: Path) -> None:
@@ -135,6 +121,6 @@ def test_a_shape_of_many_dimensions_is_refused_at_once(tmp_path: Path) -> None:
     header = json.dumps({"w": entry}).encode()
     path = tmp_path / "shape"
     path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(4))
-    error = read_in_time(str(path))
+    error = refused_in_time(str(path))
     assert error is not None
     assert error.code is InputCode.DAMAGED
