@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -55,10 +54,7 @@ def measure_weights(layer: RecurrentLayer) -> WeightHealth:
     # 1/√hidden may have been rounded up when it was stored, by half a unit in the last place.
     rounding = ROUNDING.get(layer.weight_hh.dtype, 2.0**-24)
     box = (1.0 + 2.0 * rounding) / math.sqrt(layer.hidden_size)
-    named = dict(_named(layer))
-    # Reading and scanning leave the interpreter's lock: two tensors at once take half the time.
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        extents = dict(zip(named, pool.map(_extent, named.values()), strict=True))
+    extents = {name: _extent(tensor) for name, tensor in _named(layer)}
     return WeightHealth(
         non_finite=sum(extent.non_finite for extent in extents.values()),
         zero_rows=extents["weight_hh"].zero_rows,
