@@ -175,18 +175,6 @@ def _measure_module(
     ]
 
 
-def _not_measurable(
-    module: RecurrentModule, health: Sequence[WeightHealth], request: Request
-) -> str | None:
-    if any(of_layer.non_finite for of_layer in health):
-        return "its weights are not finite"
-    if request.trace is None:
-        return None
-    from rnndiag.tracing import unfit
-
-    return unfit(module, request.trace)
-
-
 def _spectra(module: RecurrentModule, cells: Cells) -> list[Spectrum | None]:
     from rnndiag.measure.spectrum import measure_spectrum
 

@@ -12,7 +12,7 @@ from cli.command import FIXTURES, save, scaled_rnn
 from render.reports import ALL, HOSTILE, fixture_report, measured, named
 
 from rnndiag.render import Screen, renderer
-from rnndiag.render.json import _plain
+from rnndiag.render.json.plain import plain
 from rnndiag.report import Report
 
 render = renderer("json")
@@ -98,13 +98,13 @@ def test_gates_have_no_eigenvalues():
 
 
 def test_non_finite_numbers_are_spelled():
-    assert _plain({"a": math.inf}) == {"a": None, "non_finite": "inf"}
-    assert _plain({"a": -math.inf}) == {"a": None, "non_finite": "-inf"}
-    assert _plain({"a": math.nan, "b": 1}) == {"a": None, "non_finite": "nan", "b": 1}
-    assert _plain([1.0, math.inf, -math.inf, math.nan]) == [1.0, "inf", "-inf", "nan"]
-    assert _plain(np.array([[0.1, -np.inf]])) == [[0.1, "-inf"]]
-    assert _plain((1 / 3,)) == [0.333333333333]
-    assert _plain(np.float64("inf") * np.ones(1)) == ["inf"]
+    assert plain({"a": math.inf}) == {"a": None, "non_finite": "inf"}
+    assert plain({"a": -math.inf}) == {"a": None, "non_finite": "-inf"}
+    assert plain({"a": math.nan, "b": 1}) == {"a": None, "non_finite": "nan", "b": 1}
+    assert plain([1.0, math.inf, -math.inf, math.nan]) == [1.0, "inf", "-inf", "nan"]
+    assert plain(np.array([[0.1, -np.inf]])) == [[0.1, "-inf"]]
+    assert plain((1 / 3,)) == [0.333333333333]
+    assert plain(np.float64("inf") * np.ones(1)) == ["inf"]
 
 
 def test_a_gradient_that_is_zero_is_minus_infinity(tmp_path):

@@ -1,0 +1,110 @@
+"""The machine's format: every measured number, twelve significant digits, keys as promised."""
+
+from __future__ import annotations
+
+import json
+
+from rnndiag._version import __version__
+from rnndiag.analysis import LayerResult
+from rnndiag.measure.weights import WeightHealth
+from rnndiag.render.base import Screen
+from rnndiag.render.json import advice, spectrum, trace, training
+from rnndiag.render.json.plain import Object, plain
+from rnndiag.report import FileReport, Report
+from rnndiag.rules import Finding
+
+SCHEMA_VERSION = "1.0"
+"""Promised keys whose measures do not exist yet are there and null."""
+
+
+def render(report: Report, _: Screen) -> str:
+    """The whole report as one JSON object, the same bytes for the same report."""
+    skipped = [{"path": s.name, "reason": s.reason} for s in report.skipped_files]
+    whole = {
+        "schema_version": SCHEMA_VERSION,
+        "tool": {"name": "rnndiag", "version": __version__},
+        "command": report.command,
+        "settings": report.settings,
+        "files": [_file(file) for file in report.files],
+        "skipped_files": skipped,
+        "verdict": {"status": report.status, "exit_code": int(report.exit_code)},
+    }
+    return json.dumps(plain(whole), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def _file(file: FileReport) -> Object:
+    shared: Object = {
+        "path": file.path,
+        "error": None,
+        "findings": [_finding(f) for f in file.findings],
+    }
+    if file.error is not None:
+        error = {
+            "code": file.error.code.value,
+            "what": file.error.what,
+            "remedy": file.error.remedy,
+        }
+        return {**shared, "error": error}
+    result = file.result
+    if result is None:
+        return shared
+    checkpoint = result.checkpoint
+    return {
+        **shared,
+        "container": checkpoint.container,
+        "size_bytes": checkpoint.size_bytes,
+        "sha256": checkpoint.sha256,
+        "layers": [_layer(item) for item in result.layers],
+        "training_state": training.show(result.training_state),
+        "advice": advice.show(file.advice),
+        "unrecognised": [
+            {"name": u.name, "shape": u.shape, "reason": u.reason}
+            for u in result.recognition.unrecognised
+        ],
+        "skipped": [{"name": s.name, "reason": s.reason} for s in checkpoint.skipped],
+        "would_import": checkpoint.would_import,
+    }
+
+
+def _layer(item: LayerResult) -> Object:
+    layer = item.layer
+    return {
+        "name": layer.name,
+        "layer": layer.layer,
+        "direction": layer.direction,
+        "cell": layer.cell,
+        "activation": layer.activation,
+        "input_size": layer.input_size,
+        "hidden_size": layer.hidden_size,
+        "projection_size": layer.projection_size,
+        "bias": layer.bias_hh is not None or layer.bias_ih is not None,
+        "dtype": layer.weight_hh.dtype,
+        "assumptions": layer.assumptions,
+        "not_measured": item.not_measured,
+        "weights": _weights(item.weights),
+        "spectrum": None if item.spectrum is None else spectrum.show(item.spectrum),
+        "trace": None if item.trace is None else trace.show(item.trace),
+    }
+
+
+def _weights(health: WeightHealth) -> Object:
+    return {
+        "non_finite": health.non_finite,
+        "zero_rows": health.zero_rows,
+        "moved_from_init": health.moved_from_init,
+        "gate_time_constants": {
+            t.gate: {"median": t.median, "shortest": t.shortest, "longest": t.longest}
+            for t in health.gate_time_constants
+        },
+    }
+
+
+def _finding(finding: Finding) -> Object:
+    return {
+        "code": finding.code,
+        "severity": finding.severity,
+        "layer": finding.layer,
+        "message": finding.message,
+        "remedy": finding.remedy,
+        "evidence": finding.evidence,
+    }

@@ -1,0 +1,48 @@
+"""What `bptt-trace` says of one layer, as JSON."""
+
+from __future__ import annotations
+
+from rnndiag.measure.drive_trace import DriveTrace
+from rnndiag.measure.trace import LayerTrace
+from rnndiag.render.json.plain import Object
+
+
+def show(trace: LayerTrace) -> Object:
+    """The keys of a layer's `trace`."""
+    return {
+        "seq_len": trace.seq_len,
+        "verdict": trace.verdict,
+        "drives": [_drive(drive) for drive in trace.drives],
+        "textbook_log10": trace.textbook_log10,
+    }
+
+
+def _drive(drive: DriveTrace) -> Object:
+    decay, growth = drive.decay, drive.growth
+    return {
+        "drive": drive.drive,
+        "source": drive.source,
+        "deciding": drive.deciding,
+        "verdict": drive.verdict,
+        "lags": list(range(len(drive.log10_gradient_norm))),
+        "log10_gradient_norm": drive.log10_gradient_norm,
+        "log10_cell_gradient_norm": drive.log10_cell_gradient_norm,
+        "log10_p05": drive.log10_p05,
+        "log10_p95": drive.log10_p95,
+        "rate_per_step": decay.rate_per_step,
+        "rate_ci95": decay.rate_ci95,
+        "half_life": decay.half_life,
+        "horizon_1e1": decay.horizons[0],
+        "horizon_1e2": decay.horizons[1],
+        "horizon_1e3": decay.horizons[2],
+        "horizon_float16": decay.float16_horizon,
+        "growth_log10": decay.growth_log10,
+        "growth_lag": decay.growth_lag,
+        "worst_case_growth_log10": growth and growth.worst_case_log10,
+        "lyapunov": growth and growth.lyapunov.exponents,
+        "lyapunov_standard_error": growth and growth.lyapunov.standard_error,
+        "overflow_step": drive.overflow_step,
+        "dead_cells": drive.dead_cells,
+        "saturated_gates": drive.saturated_gates,
+        "parameter_gradient_share": drive.parameter_gradient_share,
+    }
