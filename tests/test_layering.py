@@ -20,6 +20,7 @@ ORDER = (
     {"measure"},
     {"tracing"},
     {"analysis"},
+    {"readings"},
     {"rules"},
     {"advice"},
     {"report"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import get_args
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -81,17 +81,18 @@ def test_every_cell_file_is_registered():
 
 def test_the_command_lines_choices_are_the_reports():
     assert get_args(options.FailOn) == get_args(report.FailOn)
-    assert get_args(options.DriveName) == ("auto", *drives.SYNTHETIC)
+    shown = get_args(get_type_hints(options.Tracing, include_extras=True)["drive"])[1].metavar
+    assert shown.split("|") == ["auto", *drives.SYNTHETIC, "FILE"]
     assert get_args(Severity) == SEVERITIES
     assert set(SEVERITY_STYLES) == set(SEVERITIES)
     assert set(get_args(options.FailOn)) - {"never"} <= set(SEVERITIES)
 
 
 def test_every_verdict_has_a_colour_and_a_sentence():
-    from rnndiag.advice import reading
     from rnndiag.measure.verdict import Verdict
+    from rnndiag.readings import trace
 
-    assert set(get_args(Verdict)) == set(VERDICT_STYLES) == set(reading._VERDICTS)
+    assert set(get_args(Verdict)) == set(VERDICT_STYLES) == set(trace._VERDICTS)
 
 
 def test_every_command_is_one_thin_file():

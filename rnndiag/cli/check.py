@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rnndiag.cli import options as o
+from rnndiag.cli.groups import spread
 from rnndiag.cli.locate import locate
+from rnndiag.cli.options import FailOn, FailOnOption, Output, Reading, Tracing
 from rnndiag.cli.output import complain, progress_bar, show
-from rnndiag.cli.requests import TraceOptions, declarations
 from rnndiag.errors import InputCode, RnndiagError
 
 if TYPE_CHECKING:
@@ -24,57 +24,25 @@ Paths = Annotated[
 ]
 
 
+@spread
 def check(
+    tracing: Tracing,
+    reading: Reading,
+    output: Output,
     paths: Paths = None,
-    seq_len: o.SeqLen = None,
-    batch: o.Batch = 8,
-    seed: o.Seed = 0,
-    drive: o.Input = "auto",
-    batch_first: o.BatchFirst = False,
-    initial_state: o.InitialState = "random",
-    cotangents: o.Cotangents = 1,
-    cotangent: o.Cotangent = None,
-    readout: o.Readout = None,
-    layer: o.Layer = None,
-    declared: o.As = None,
-    optimizer: o.Optimizer = None,
-    format_name: o.OutputFormat = None,
-    output: o.OutputFile = None,
-    fail_on: o.FailOnOption = "error",
-    verify: o.Verify = False,
-    no_progress: o.NoProgress = False,
+    fail_on: FailOnOption = "error",
 ) -> int:
     """Gate: apply the rules to files and folders; exit 0 clean, 1 findings, 2 no verdict."""
-    named = _named(paths, optimizer)
-    trace = TraceOptions(
-        seq_len,
-        batch,
-        seed,
-        drive,
-        batch_first,
-        initial_state,
-        cotangents,
-        cotangent,
-        readout=readout,
-    )
-    from rnndiag.analysis import Request
-
-    settings = {"layer": layer, "optimizer": optimizer, "fail_on": fail_on, **trace.settings()}
-    with progress_bar(silent=no_progress) as progress:
-        request = Request(
-            trace=trace.request(),
-            layer=layer,
-            declarations=declarations(declared),
-            optimizer=optimizer,
-            verify=verify,
-            progress=progress,
-        )
+    named = _named(paths, reading.optimizer)
+    settings = {**reading.settings(), "fail_on": fail_on, **tracing.settings()}
+    with progress_bar(silent=output.silent) as progress:
+        request = reading.request(progress, trace=tracing.request())
         report = _judge(named, request, settings, fail_on)
-    return show(report, format_name, output)
+    return show(report, output.format_name, output.output)
 
 
 def _judge(
-    named: list[str], request: Request, settings: dict[str, Setting], fail_on: o.FailOn
+    named: list[str], request: Request, settings: dict[str, Setting], fail_on: FailOn
 ) -> Report:
     """Check every file; a call that measured nothing says so."""
     from rnndiag.gate import check_paths

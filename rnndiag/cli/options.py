@@ -1,14 +1,21 @@
-"""The options that several commands share, once each; imports nothing heavy, for --help."""
+"""The options of the commands, each declared once; imports nothing heavy, for --help."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+if TYPE_CHECKING:
+    from rnndiag.analysis import Request
+    from rnndiag.progress import Progress
+    from rnndiag.report import Setting
+    from rnndiag.tracing import TraceRequest
+
 Format = Literal["table", "concise", "json"]
 FailOn = Literal["error", "warning", "never"]
-DriveName = Literal["auto", "zero", "weak", "normal", "embedding", "onehot"]
 
 Checkpoint = Annotated[
     str | None,
@@ -17,71 +24,147 @@ Checkpoint = Annotated[
         help="Checkpoint to read. Else RNNDIAG_CHECKPOINT, the configured one, or the sample.",
     ),
 ]
-Layer = Annotated[
-    str | None, typer.Option(help="Only modules that this glob matches, 'encoder.*'.")
-]
-As = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--as",
-        metavar="NAME=CELL[:ACTIVATION][,input=NAME][,bias=NAME]",
-        help="Declare a recurrence that is not recognised, or correct an assumption.",
-    ),
-]
-Optimizer = Annotated[
-    str | None,
-    typer.Option(metavar="FILE", help="The optimizer's state, where it is in a file of its own."),
-]
-OutputFormat = Annotated[
-    Format | None,
-    typer.Option("--format", help="Default: table in a terminal, concise in a pipe."),
-]
-OutputFile = Annotated[
-    str | None, typer.Option("--output", "-o", metavar="FILE", help="Write there, not to stdout.")
-]
 FailOnOption = Annotated[
     FailOn, typer.Option(help="Exit 1 for findings of this severity or worse.")
 ]
-Readout = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME", help="Linear layer in the file through which the loss sees the output."
-    ),
-]
-NoProgress = Annotated[bool, typer.Option("--no-progress", help="No progress bar on stderr.")]
-Verify = Annotated[
-    bool, typer.Option("--verify", help="Check the archive's checksums; report the file's sha256.")
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No notices on stderr.")]
 
-SeqLen = Annotated[
-    int | None,
-    typer.Option(
-        min=1, show_default=False, help="Steps to trace. Default: as the file says, else 200."
-    ),
-]
-Batch = Annotated[int, typer.Option(min=1, help="Sequences to average over.")]
-Seed = Annotated[int, typer.Option(min=0, help="Of synthetic inputs, states and loss gradients.")]
-Input = Annotated[
-    str,
-    typer.Option(
-        "--input",
-        metavar="auto|zero|weak|normal|embedding|onehot|FILE",
-        help="What drives the network; FILE is .npy, .npz or .safetensors, (T, B, features).",
-    ),
-]
-BatchFirst = Annotated[
-    bool, typer.Option("--batch-first", help="The input file is (B, T, features).")
-]
-InitialState = Annotated[
-    str,
-    typer.Option(
-        metavar="random|zero|FILE",
-        help="States to start from; FILE as PyTorch's h_0, for an LSTM .npz of h_0 and c_0.",
-    ),
-]
-Cotangents = Annotated[int, typer.Option(min=1, help="Random loss gradients per sequence.")]
-Cotangent = Annotated[
-    str | None,
-    typer.Option(metavar="FILE", help="Loss gradient at the last step, (n, B, hidden)."),
-]
+
+@dataclass(frozen=True)
+class Tracing:
+    """How to trace gradients through time."""
+
+    seq_len: Annotated[
+        int | None,
+        typer.Option(
+            min=1, show_default=False, help="Steps to trace. Default: as the file says, else 200."
+        ),
+    ] = None
+    batch: Annotated[int, typer.Option(min=1, help="Sequences to average over.")] = 8
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of synthetic inputs, states and loss gradients.")
+    ] = 0
+    drive: Annotated[
+        str,
+        typer.Option(
+            "--input",
+            metavar="auto|zero|weak|normal|embedding|onehot|FILE",
+            help="What drives the network; FILE is .npy, .npz or .safetensors, (T, B, features).",
+        ),
+    ] = "auto"
+    batch_first: Annotated[
+        bool, typer.Option("--batch-first", help="The input file is (B, T, features).")
+    ] = False
+    initial_state: Annotated[
+        str,
+        typer.Option(
+            metavar="random|zero|FILE",
+            help="States to start from; FILE as PyTorch's h_0, for an LSTM .npz of h_0 and c_0.",
+        ),
+    ] = "random"
+    cotangents: Annotated[int, typer.Option(min=1, help="Random loss gradients per sequence.")] = 1
+    cotangent: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Loss gradient at the last step, (n, B, hidden)."),
+    ] = None
+    readout: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Linear layer in the file through which the loss sees the output.",
+        ),
+    ] = None
+    exponents: Annotated[
+        str | None,
+        typer.Option(
+            metavar="K|all",
+            show_default=False,
+            help="Leading Lyapunov exponents to measure; more than 1 adds the worst case. "
+            "Default: 1 in bptt-trace, else 0.",
+        ),
+    ] = None
+
+    def with_exponents(self, default: str) -> Tracing:
+        """The same, with this many exponents where none were asked for."""
+        return self if self.exponents is not None else dataclasses.replace(self, exponents=default)
+
+    def request(self) -> TraceRequest:
+        """Read the files that were named; raises RD007 for what is none, or does not fit."""
+        from rnndiag.cli.requests import trace_request
+
+        return trace_request(self)
+
+    def settings(self) -> dict[str, Setting]:
+        """As they stand in the report."""
+        typed = dataclasses.asdict(self)
+        return {"input": typed.pop("drive"), **typed}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What of a file is looked at, and how it is read."""
+
+    layer: Annotated[
+        str | None, typer.Option(help="Only modules that this glob matches, 'encoder.*'.")
+    ] = None
+    declared: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--as",
+            metavar="NAME=CELL[:ACTIVATION][,input=NAME][,bias=NAME]",
+            help="Declare a recurrence that is not recognised, or correct an assumption.",
+        ),
+    ] = None
+    optimizer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="The optimizer's state, where it is in a file of its own."
+        ),
+    ] = None
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Check the archive's checksums; report the file's sha256."),
+    ] = False
+
+    def request(
+        self, progress: Progress, spectrum: bool = False, trace: TraceRequest | None = None
+    ) -> Request:
+        """What to measure; raises RD007 for a declaration that is none."""
+        from rnndiag.analysis import Request
+        from rnndiag.cli.requests import declarations
+
+        return Request(
+            spectrum=spectrum,
+            trace=trace,
+            layer=self.layer,
+            declarations=declarations(self.declared),
+            optimizer=self.optimizer,
+            verify=self.verify,
+            progress=progress,
+        )
+
+    def settings(self) -> dict[str, Setting]:
+        """As they stand in the report."""
+        return {"layer": self.layer, "optimizer": self.optimizer}
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where the report goes and what it looks like."""
+
+    format_name: Annotated[
+        Format | None,
+        typer.Option("--format", help="Default: table in a terminal, concise in a pipe."),
+    ] = None
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write there, not to stdout."),
+    ] = None
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No notices on stderr.")] = False
+    no_progress: Annotated[
+        bool, typer.Option("--no-progress", help="No progress bar on stderr.")
+    ] = False
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing is to be said while measuring."""
+        return self.quiet or self.no_progress

@@ -2,64 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, get_args
+from typing import TYPE_CHECKING
 
-from rnndiag.cli.options import DriveName
 from rnndiag.errors import InputCode, RnndiagError
 
 if TYPE_CHECKING:
     from rnndiag.cells.base import FloatArray
+    from rnndiag.cli.options import Tracing
     from rnndiag.given import GivenStates
     from rnndiag.recognise import Declaration
     from rnndiag.tracing import TraceRequest
 
 
-class TraceOptions(NamedTuple):
-    """The options of a trace as they were typed."""
+def trace_request(options: Tracing) -> TraceRequest:
+    """Read the files that were named, and check what can be checked without a module."""
+    from rnndiag.drives import SYNTHETIC
+    from rnndiag.tracing import TraceRequest
 
-    seq_len: int | None = None
-    batch: int = 8
-    seed: int = 0
-    drive: str = "auto"
-    batch_first: bool = False
-    initial_state: str = "random"
-    cotangents: int = 1
-    cotangent: str | None = None
-    exponents: str = "0"
-    readout: str | None = None
-
-    def request(self) -> TraceRequest:
-        """Read the files that were named, and check what can be checked without a module."""
-        from rnndiag.tracing import TraceRequest
-
-        named = self.drive in get_args(DriveName)
-        cotangent = None if self.cotangent is None else _single(self.cotangent, "cotangent")
-        return TraceRequest(
-            seq_len=self.seq_len,
-            batch=self.batch,
-            seed=self.seed,
-            drive=self.drive if named else "auto",
-            inputs_tbi=None if named else _inputs(self.drive, self.batch_first),
-            initial=_initial(self.initial_state),
-            cotangents=self.cotangents if cotangent is None else len(cotangent),
-            cotangent_nbh=cotangent,
-            exponents=_exponents(self.exponents),
-            readout=self.readout,
-        )
-
-    def settings(self) -> dict[str, str | int | float | bool | None]:
-        """As they stand in the report."""
-        return {
-            "seq_len": self.seq_len,
-            "batch": self.batch,
-            "seed": self.seed,
-            "input": self.drive,
-            "initial_state": self.initial_state,
-            "cotangents": self.cotangents,
-            "cotangent": self.cotangent,
-            "exponents": self.exponents,
-            "readout": self.readout,
-        }
+    named = options.drive in ("auto", *SYNTHETIC)
+    cotangent = None if options.cotangent is None else _single(options.cotangent, "cotangent")
+    return TraceRequest(
+        seq_len=options.seq_len,
+        batch=options.batch,
+        seed=options.seed,
+        drive=options.drive if named else "auto",
+        inputs_tbi=None if named else _inputs(options.drive, options.batch_first),
+        initial=_initial(options.initial_state),
+        cotangents=options.cotangents if cotangent is None else len(cotangent),
+        cotangent_nbh=cotangent,
+        exponents=0 if options.exponents is None else _exponents(options.exponents),
+        readout=options.readout,
+    )
 
 
 def declarations(texts: list[str] | None) -> tuple[Declaration, ...]:
@@ -83,9 +56,10 @@ def _exponents(text: str) -> int | None:
 
 def _inputs(path: str, batch_first: bool) -> FloatArray:
     from rnndiag.containers.folders import is_there
+    from rnndiag.drives import SYNTHETIC
 
     if not is_there(path):
-        names = ", ".join(get_args(DriveName))
+        names = ", ".join(("auto", *SYNTHETIC))
         raise RnndiagError(
             InputCode.USAGE, f"--input {path} is no drive and no file", f"drives are {names}"
         )

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rnndiag.advice.reading import counted
 from rnndiag.cells.base import FloatArray
 from rnndiag.measure.fixed_point import ComplexArray
+from rnndiag.readings.words import counted
 from rnndiag.render.canvas import Canvas
 
 INSIDE, OUTSIDE = "o", "x"

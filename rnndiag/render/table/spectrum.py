@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from rnndiag.advice.reading import read_spectrum
 from rnndiag.analysis import FileResult, LayerResult
 from rnndiag.escape import printable
 from rnndiag.measure.fixed_point import StepJacobian
 from rnndiag.measure.spectrum import Spectrum, StateMap
+from rnndiag.readings.spectrum import read_spectrum
 from rnndiag.render.base import Screen, number
 from rnndiag.render.pictures import complex_plane
 from rnndiag.render.table.parts import (

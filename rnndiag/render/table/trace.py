@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from rnndiag.advice.reading import counted, read_trace
 from rnndiag.analysis import FileResult, LayerResult
 from rnndiag.cells.base import FloatArray
 from rnndiag.escape import printable
 from rnndiag.measure.decay import Decay
 from rnndiag.measure.drive_trace import DriveTrace
 from rnndiag.measure.trace import LayerTrace
+from rnndiag.readings.trace import read_trace
+from rnndiag.readings.words import counted
 from rnndiag.render.base import Screen, short
 from rnndiag.render.pictures import gradient_curve
 from rnndiag.render.table.parts import (

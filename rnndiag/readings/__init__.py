@@ -1,0 +1,1 @@
+"""What the numbers imply and what they do not, in plain sentences: one file per measurement."""

@@ -1,0 +1,90 @@
+"""What one layer's gradient trace implies, and what it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rnndiag.measure.drive_trace import DriveTrace, StateGrowth
+from rnndiag.measure.trace import LayerTrace
+from rnndiag.readings.words import counted
+from rnndiag.rounding import power_of_ten
+
+
+def read_trace(trace: LayerTrace) -> list[str]:
+    """The sentences under one layer's trace."""
+    drive = trace.headline
+    steps = len(drive.log10_gradient_norm) - 1
+    sentences = [_VERDICTS[trace.verdict].format(steps=counted(steps, "step"))]
+    if drive.overflow_step is not None:
+        sentences.append(f"The forward pass overflows at step {drive.overflow_step}.")
+    sentences.append(
+        f"Under {drive.drive} input {_halving(drive)}; {_horizon(drive.decay.horizons[2], steps)}."
+    )
+    if drive.growth is not None:
+        sentences.append(_state_growth(drive.growth, drive.drive))
+    if trace.textbook_log10 is not None:
+        sentences.append(_textbook(float(trace.textbook_log10[steps]), steps, drive))
+    sentences.extend(_share(drive))
+    if drive.dead_cells:
+        sentences.append(
+            f"{drive.dead_cells} memory cells are saturated out of reach of any loss (dead)."
+        )
+    if not any(d.deciding and d.drive in {"embedding", "onehot", "given"} for d in trace.drives):
+        sentences.append(
+            "Measured on synthetic input: growth and decay depend on the data, so give yours with "
+            "--input FILE for a verdict on it."
+        )
+    return sentences
+
+
+_VERDICTS = {
+    "exploding": "Exploding: under every deciding input the gradient grows a thousandfold or more.",
+    "growing": "Growing: the gradient rises with every step back, less than a thousandfold so far.",
+    "stable": "Stable: more than a thousandth of the gradient is left after {steps}.",
+    "vanishing": "Vanishing: less than a thousandth of the gradient is left after {steps}. "
+    "Clipping does not help against that.",
+    "mixed": "Mixed: the verdict depends on the input; see the rows.",
+}
+
+
+def _halving(drive: DriveTrace) -> str:
+    half_life = drive.decay.half_life
+    if half_life is None:
+        return "the gradient does not surely decay"
+    return f"the gradient halves every {half_life:.4g} steps"
+
+
+def _horizon(lag: int | None, steps: int) -> str:
+    if lag is None:
+        return f"it is still above a thousandth after {counted(steps, 'step')}, the longest tested"
+    if lag < 0:
+        return "it is below a thousandth at every lag"
+    return f"it falls below a thousandth after {counted(lag, 'step')}"
+
+
+def _share(drive: DriveTrace) -> Iterator[str]:
+    """The lags that make up most of a step's gradient with respect to W_hh."""
+    most, nearly_all = drive.lag_of_share(0.9), drive.lag_of_share(0.99)
+    if most is not None and nearly_all is not None:
+        yield (
+            f"Of the gradient of W_hh, 90 % comes from the last {counted(most + 1, 'step')}, "
+            f"99 % from the last {nearly_all + 1}."
+        )
+
+
+def _state_growth(growth: StateGrowth, drive: str) -> str:
+    error = growth.lyapunov.standard_error
+    margin = "" if error is None else f" ± {2 * error:.2g}"
+    worst = growth.worst_case_log10
+    reached = "" if worst is None else f"; at worst they reach {power_of_ten(worst)}"
+    return (
+        f"Perturbations of the whole state change by {growth.lyapunov.exponents[0]:.4g}{margin} "
+        f"nats a step in the long run (largest Lyapunov exponent, input: {drive}){reached}."
+    )
+
+
+def _textbook(textbook_log10: float, lag: int, drive: DriveTrace) -> str:
+    return (
+        f"The textbook product of W_hh alone would give {power_of_ten(textbook_log10)} after {lag} "
+        f"steps; with the activation it is {power_of_ten(float(drive.log10_gradient_norm[lag]))}."
+    )
