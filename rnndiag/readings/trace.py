@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from rnndiag.measure.drive_trace import DriveTrace, StateGrowth
@@ -17,9 +18,7 @@ def read_trace(trace: LayerTrace) -> list[str]:
     sentences = [_VERDICTS[trace.verdict].format(steps=counted(steps, "step"))]
     if drive.overflow_step is not None:
         sentences.append(f"The forward pass overflows at step {drive.overflow_step}.")
-    sentences.append(
-        f"Under {drive.drive} input {_halving(drive)}; {_horizon(drive.decay.horizons[2], steps)}."
-    )
+    sentences.append(f"Under {drive.drive} input {_halving(drive)}{_horizon(drive, steps)}.")
     if drive.growth is not None:
         sentences.append(_state_growth(drive.growth, drive.drive))
     if trace.textbook_log10 is not None:
@@ -48,28 +47,32 @@ _VERDICTS = {
 
 
 def _halving(drive: DriveTrace) -> str:
-    half_life = drive.decay.half_life
-    if half_life is None:
-        return "the gradient does not surely decay"
-    return f"the gradient halves every {half_life:.4g} steps"
+    decay = drive.decay
+    if decay.half_life is not None:
+        return f"the gradient halves every {decay.half_life:.4g} steps"
+    if decay.rate_per_step and decay.rate_ci95 is not None and decay.rate_ci95[0] > 0.0:
+        return f"the gradient doubles every {math.log(2) / decay.rate_per_step:.4g} steps"
+    return "the gradient neither surely decays nor surely grows"
 
 
-def _horizon(lag: int | None, steps: int) -> str:
+def _horizon(drive: DriveTrace, steps: int) -> str:
+    lag = drive.decay.horizons[2]
     if lag is None:
-        return f"it is still above a thousandth after {counted(steps, 'step')}, the longest tested"
-    if lag < 0:
-        return "it is below a thousandth at every lag"
-    return f"it falls below a thousandth after {counted(lag, 'step')}"
+        grows = drive.verdict in {"exploding", "growing"}
+        tested = f"after {counted(steps, 'step')}, the longest tested"
+        return "" if grows else f"; it is still above a thousandth {tested}"
+    if lag <= 0:
+        return "; it is below a thousandth from the first step back on"
+    return f"; it falls below a thousandth after {counted(lag, 'step')}"
 
 
 def _share(drive: DriveTrace) -> Iterator[str]:
     """The lags that make up most of a step's gradient with respect to W_hh."""
     most, nearly_all = drive.lag_of_share(0.9), drive.lag_of_share(0.99)
-    if most is not None and nearly_all is not None:
-        yield (
-            f"Of the gradient of W_hh, 90 % comes from the last {counted(most + 1, 'step')}, "
-            f"99 % from the last {nearly_all + 1}."
-        )
+    if most is None or nearly_all is None:
+        return
+    nearest = "" if most == nearly_all else f"90 % comes from the last {most + 1} steps, "
+    yield f"Of the gradient of W_hh, {nearest}99 % from the last {counted(nearly_all + 1, 'step')}."
 
 
 def _state_growth(growth: StateGrowth, drive: str) -> str:
