@@ -162,6 +162,8 @@ def test_numbers_that_are_converted_are_noted(tmp_path, in_process, dtype):
         assert f"dtype={str(dtype)[6:]}" in in_process("spectrum", path).stdout
     else:
         assert "weight_hh_l0 is quantised int8: dequantised" in " ".join(said.split())
+        (file,) = json.loads(in_process("inspect", path, "--format", "json").stdout)["files"]
+        assert any("weight_hh_l0 is quantised int8" in note for note in file["notes"])
 
 
 def quantised():

@@ -63,6 +63,7 @@ def _file(file: FileReport) -> Object:
         ],
         "skipped": [{"name": s.name, "reason": s.reason} for s in checkpoint.skipped],
         "would_import": checkpoint.would_import,
+        "notes": checkpoint.notes,
     }
 
 
