@@ -2,8 +2,8 @@
 
     python benchmarks/calibrate.py FOLDER [--seq-len 200]
 
-Thresholds are to be judged on files of people who had no part in choosing them. The tables are those
-of docs/calibration.md, which says why each row is right.
+Thresholds are to be judged on files of people who had no part in choosing them. The tables are
+those of docs/calibration.md, which says why each row is right.
 """
 
 from __future__ import annotations
