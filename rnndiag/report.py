@@ -15,9 +15,10 @@ from rnndiag.rules.base import SEVERITIES, Severity
 
 if TYPE_CHECKING:
     from rnndiag.advice import Advice, AdviceRequest
+    from rnndiag.comparison import LayerComparison
 
 FailOn = Literal["error", "warning", "never"]
-Command = Literal["inspect", "spectrum", "bptt-trace", "suggest", "check"]
+Command = Literal["inspect", "spectrum", "bptt-trace", "suggest", "check", "diff"]
 Setting = str | int | float | bool | None
 
 
@@ -49,6 +50,9 @@ class Report:
     files: tuple[FileReport, ...]
     skipped_files: tuple[Skipped, ...] = ()
     fail_on: FailOn = "never"
+    comparison: tuple[LayerComparison, ...] = ()
+    """Of `diff`: every layer's measures in all files."""
+
     exit_code: ExitCode = field(init=False)
 
     def __post_init__(self) -> None:

@@ -20,6 +20,7 @@ ORDER = (
     {"measure"},
     {"tracing"},
     {"analysis"},
+    {"comparison"},
     {"readings"},
     {"rules"},
     {"advice"},

@@ -9,6 +9,7 @@ import typer
 from rnndiag._version import __version__
 from rnndiag.cli.bptt_trace import bptt_trace
 from rnndiag.cli.check import check
+from rnndiag.cli.diff import diff
 from rnndiag.cli.explain import explain
 from rnndiag.cli.inspect import inspect
 from rnndiag.cli.spectrum import spectrum
@@ -28,6 +29,7 @@ for name, command in (
     ("bptt-trace", bptt_trace),
     ("suggest", suggest),
     ("check", check),
+    ("diff", diff),
     ("explain", explain),
 ):
     app.command(name)(command)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rnndiag.analysis import FileResult, LayerResult
+from rnndiag.comparison import LayerComparison
 from rnndiag.escape import printable
 from rnndiag.render.base import Screen, number
 from rnndiag.report import FileReport, Report
@@ -15,6 +16,7 @@ from rnndiag.rules.base import SEVERITIES
 def render(report: Report, _: Screen) -> str:
     """`path:layer: key=value …` for measures, `path:layer: CODE severity message` for findings."""
     lines = [line for file in report.files for line in _file(report, file)]
+    lines += [line for layer in report.comparison for line in _comparison(layer)]
     lines += [f"{printable(s.name)}: skipped: {printable(s.reason)}" for s in report.skipped_files]
     if report.command == "check":
         lines.append(summary(report))
@@ -35,7 +37,7 @@ def summary(report: Report) -> str:
 
 def _file(report: Report, file: FileReport) -> Iterator[str]:
     path = printable(file.path)
-    if file.result is not None and report.command != "check":
+    if file.result is not None and report.command not in {"check", "diff"}:
         for item in file.result.layers:
             of_file = _health(item) if report.command == "inspect" else ()
             fields = " ".join(f"{key}={value}" for key, value in (*_fields(item), *of_file))
@@ -63,6 +65,13 @@ def _fields(item: LayerResult) -> Iterator[tuple[str, str]]:
         yield "not_measured", printable(item.not_measured).replace(" ", "_")
     yield from _spectrum_fields(item)
     yield from _trace_fields(item)
+
+
+def _comparison(layer: LayerComparison) -> Iterator[str]:
+    """One line a measure, its values in the order of the files."""
+    for row in layer.rows:
+        values = ",".join(map(number, row.values))
+        yield f"{printable(layer.label)}: {row.measure.key}={values} change={number(row.change)}"
 
 
 def _health(item: LayerResult) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from rnndiag._version import __version__
 from rnndiag.analysis import LayerResult
 from rnndiag.measure.weights import WeightHealth
 from rnndiag.render.base import Screen
-from rnndiag.render.json import advice, spectrum, trace, training
+from rnndiag.render.json import advice, comparison, spectrum, trace, training
 from rnndiag.render.json.plain import Object, plain
 from rnndiag.report import FileReport, Report
 from rnndiag.rules import Finding
@@ -26,6 +26,7 @@ def render(report: Report, _: Screen) -> str:
         "command": report.command,
         "settings": report.settings,
         "files": [_file(file) for file in report.files],
+        "comparison": [comparison.show(layer) for layer in report.comparison],
         "skipped_files": skipped,
         "verdict": {"status": report.status, "exit_code": int(report.exit_code)},
     }

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from rnndiag.escape import encodable, printable
 from rnndiag.render.base import Screen
-from rnndiag.render.table import findings, inspecting, spectrum, suggest, trace
+from rnndiag.render.table import comparing, findings, inspecting, spectrum, suggest, trace
 from rnndiag.report import FileReport, Report
 
 
@@ -35,6 +35,9 @@ def render(report: Report, screen: Screen) -> str:
 
 
 def _parts(report: Report, screen: Screen) -> Iterator[RenderableType]:
+    if report.command == "diff":
+        yield from comparing.show(report, screen)
+        return
     for file in report.files:
         if file.error is None:
             yield Text(_title(file), style="bold")

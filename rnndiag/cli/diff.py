@@ -1,0 +1,44 @@
+"""`rnndiag diff`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rnndiag.cli.groups import spread
+from rnndiag.cli.options import FailOnOption, Output, Reading, Tracing
+from rnndiag.cli.output import progress_bar, show
+from rnndiag.errors import InputCode, RnndiagError
+
+Checkpoints = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="OLD NEW...", show_default=False, help="Checkpoints of one model, oldest first."
+    ),
+]
+
+
+@spread
+def diff(
+    checkpoints: Checkpoints,
+    tracing: Tracing,
+    reading: Reading,
+    output: Output,
+    fail_on: FailOnOption = "never",
+) -> int:
+    """The same measures of several checkpoints side by side, in the order given."""
+    if len(checkpoints) < 2:
+        raise RnndiagError(InputCode.USAGE, "one checkpoint given", "name two or more to compare")
+    from rnndiag.comparison import compare
+    from rnndiag.report import Report, report_file
+
+    with progress_bar(silent=output.silent) as progress:
+        request = reading.request(progress, spectrum=True, trace=tracing.request())
+        files = tuple(report_file(path, request) for path in checkpoints)
+    measured = [file.result for file in files if file.result is not None]
+    settings = {**reading.settings(), **tracing.settings()}
+    # With one file unread there is nothing to set beside the others; its error says why.
+    comparison = compare(measured) if len(measured) == len(files) else ()
+    report = Report("diff", settings, files, fail_on=fail_on, comparison=comparison)
+    return show(report, output.format_name, output.output)
