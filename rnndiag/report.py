@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rnndiag.analysis import FileResult, Request, analyse
 from rnndiag.containers import read
-from rnndiag.containers.checkpoint import Skipped
-from rnndiag.errors import RnndiagError, out_of_memory
+from rnndiag.errors import InputCode, RnndiagError, out_of_memory
 from rnndiag.rules import Finding, find
 from rnndiag.rules.base import SEVERITIES, Severity
 
@@ -42,16 +41,39 @@ class FileReport:
 
 
 @dataclass(frozen=True)
+class SkippedFile:
+    """A file met in a folder that is no recurrent checkpoint."""
+
+    name: str
+    """Its path, as it is shown."""
+
+    reason: str
+    code: InputCode = InputCode.NOT_A_CHECKPOINT
+
+    @property
+    def kind(self) -> str:
+        """The reason without what differs from file to file."""
+        without = self.code is InputCode.NO_RECURRENT_WEIGHTS
+        return "no recurrent weights" if without else self.reason
+
+
+@dataclass(frozen=True)
 class Report:
     """One call of one command."""
 
     command: Command
     settings: dict[str, Setting]
     files: tuple[FileReport, ...]
-    skipped_files: tuple[Skipped, ...] = ()
+    skipped_files: tuple[SkippedFile, ...] = ()
     fail_on: FailOn = "never"
     comparison: tuple[LayerComparison, ...] = ()
     """Of `diff`: every layer's measures in all files."""
+
+    exit_zero: bool = False
+    """Whether findings leave the exit code 0; what gave no verdict does not."""
+
+    allow_empty: bool = False
+    """Whether a call that met no checkpoint at all is clean."""
 
     exit_code: ExitCode = field(init=False)
 
@@ -76,16 +98,32 @@ class Report:
         """Whether any recurrent layer of any file was looked at."""
         return any(file.result is None or file.result.layers for file in self.files)
 
+    @property
+    def failure(self) -> RnndiagError | None:
+        """Why the call as a whole gives no verdict, where no single file's error says so."""
+        if self.measured or (self.allow_empty and not self.files):
+            return None
+        met = len(self.files) + len(self.skipped_files)
+        what = f"nothing was checked: no recurrent layer measured in {met} files"
+        return RnndiagError(InputCode.NO_RECURRENT_WEIGHTS, what, "name a checkpoint")
+
+    def fails(self, finding: Finding) -> bool:
+        """Whether it is one that --fail-on names."""
+        return self.fail_on != "never" and _rank(finding.severity) >= _rank(self.fail_on)
+
     def _judge(self) -> ExitCode:
         """2 beats 1: a file without a verdict is never hidden by another's findings."""
-        if not self.measured or any(file.error is not None for file in self.files):
+        if self.failure is not None or any(file.error is not None for file in self.files):
             return ExitCode.NO_VERDICT
-        failing = self.fail_on != "never" and self._reaches(self.fail_on)
+        failing = not self.exit_zero and any(map(self.fails, self.findings))
         return ExitCode.FINDINGS if failing else ExitCode.CLEAN
 
     def _reaches(self, limit: Severity) -> bool:
-        rank = SEVERITIES.index(limit)
-        return any(SEVERITIES.index(finding.severity) >= rank for finding in self.findings)
+        return any(_rank(finding.severity) >= _rank(limit) for finding in self.findings)
+
+
+def _rank(severity: Severity) -> int:
+    return SEVERITIES.index(severity)
 
 
 def report_file(

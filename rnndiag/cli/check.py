@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,23 +11,52 @@ import typer
 from rnndiag.cli.groups import spread
 from rnndiag.cli.locate import locate
 from rnndiag.cli.options import FailOn, FailOnOption, Output, Reading, Tracing
-from rnndiag.cli.output import complain, progress_bar, show
+from rnndiag.cli.output import chosen_format, complain, progress_bar, show
 from rnndiag.errors import InputCode, RnndiagError
 
 if TYPE_CHECKING:
-    from rnndiag.analysis import Request
-    from rnndiag.report import Report, Setting
+    from rnndiag.gate import Batch
+    from rnndiag.report import Setting
 
 Paths = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="PATH...", show_default=False, help="Checkpoints, and folders to search for them."
+        metavar="PATH...",
+        show_default=False,
+        help="Checkpoints, folders to search for them, and patterns such as 'runs/**/*.pt'.",
     ),
 ]
 
 
+@dataclass(frozen=True)
+class Gating:
+    """How many files are gone through, and what fails."""
+
+    jobs: Annotated[
+        int,
+        typer.Option("--jobs", "-j", min=0, help="Processes that check files; 0: one for a core."),
+    ] = 1
+    exit_zero: Annotated[
+        bool, typer.Option("--exit-zero", help="Exit 0 with findings; 2 without a verdict stays 2.")
+    ] = False
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Exit 0 where there is no checkpoint to check.")
+    ] = False
+
+    def batch(self, measures: bool) -> Batch:
+        """How to go through the files."""
+        from rnndiag.gate import Batch
+
+        return Batch(self.jobs or _cores(), measures, self.allow_empty)
+
+    def settings(self) -> dict[str, Setting]:
+        """As they stand in the report, which does not depend on how many processes made it."""
+        return {"exit_zero": self.exit_zero, "allow_empty": self.allow_empty}
+
+
 @spread
 def check(
+    gating: Gating,
     tracing: Tracing,
     reading: Reading,
     output: Output,
@@ -33,26 +64,33 @@ def check(
     fail_on: FailOnOption = "error",
 ) -> int:
     """Gate: apply the rules to files and folders; exit 0 clean, 1 findings, 2 no verdict."""
+    chosen = chosen_format("check", output)
     named = _named(paths, reading.optimizer)
-    settings = {**reading.settings(), "fail_on": fail_on, **tracing.settings()}
-    with progress_bar(silent=output.silent) as progress:
-        request = reading.request(progress, trace=tracing.request())
-        report = _judge(named, request, settings, fail_on)
-    return show(report, output.format_name, output.output)
-
-
-def _judge(
-    named: list[str], request: Request, settings: dict[str, Setting], fail_on: FailOn
-) -> Report:
-    """Check every file; a call that measured nothing says so."""
+    # Only now: --help and usage errors need none of this, nor numpy.
     from rnndiag.gate import check_paths
+    from rnndiag.render import FORMATS
     from rnndiag.report import Report
 
-    files, skipped = check_paths(named, request)
-    report = Report("check", settings, files, skipped, fail_on)
-    if not report.measured and all(file.error is None for file in files):
-        complain(_nothing(named, len(skipped) + len(files)))
-    return report
+    with progress_bar(silent=output.silent, doing="checking files") as progress:
+        request = reading.request(progress, trace=tracing.request())
+        files, skipped = check_paths(named, request, gating.batch(FORMATS[chosen].measures))
+    settings = {**reading.settings(), **_gate_settings(fail_on, gating), **tracing.settings()}
+    report = Report(
+        "check", settings, files, skipped, fail_on, gating.exit_zero, gating.allow_empty
+    )
+    if report.failure is not None:
+        complain(report.failure)
+    return show(report, chosen, output.output)
+
+
+def _gate_settings(fail_on: FailOn, gating: Gating) -> dict[str, Setting]:
+    return {"fail_on": fail_on, **gating.settings()}
+
+
+def _cores() -> int:
+    """Those that this process may use, where the system tells."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 def _named(paths: list[str] | None, optimizer: str | None) -> list[str]:
@@ -67,10 +105,3 @@ def _named(paths: list[str] | None, optimizer: str | None) -> list[str]:
             InputCode.USAGE, "--optimizer is one checkpoint's", "check that checkpoint by itself"
         )
     return named
-
-
-def _nothing(named: list[str], looked_at: int) -> RnndiagError:
-    """Why a gate that measured no layer gives no verdict."""
-    where = ", ".join(named)
-    what = f"nothing was checked in {where}: {looked_at} files, no recurrent layer measured"
-    return RnndiagError(InputCode.NO_RECURRENT_WEIGHTS, what, "name a checkpoint")

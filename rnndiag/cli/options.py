@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rnndiag.report import Setting
     from rnndiag.tracing import TraceRequest
 
-Format = Literal["table", "concise", "json"]
+Format = Literal["table", "concise", "json", "markdown", "csv", "sarif", "github", "junit"]
 FailOn = Literal["error", "warning", "never"]
 
 Checkpoint = Annotated[
@@ -153,7 +153,11 @@ class Output:
 
     format_name: Annotated[
         Format | None,
-        typer.Option("--format", help="Default: table in a terminal, concise in a pipe."),
+        typer.Option(
+            "--format",
+            help="Default: table in a terminal, concise in a pipe. csv is bptt-trace's; sarif, "
+            "github and junit are check's.",
+        ),
     ] = None
     output: Annotated[
         str | None,

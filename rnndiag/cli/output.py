@@ -19,8 +19,9 @@ from rnndiag.escape import encodable, printable
 from rnndiag.progress import Progress, Silent
 
 if TYPE_CHECKING:
+    from rnndiag.cli.options import Output
     from rnndiag.render import Screen
-    from rnndiag.report import Report
+    from rnndiag.report import Command, Report
 
 
 def complain(error: RnndiagError, path: str | None = None) -> None:
@@ -41,36 +42,66 @@ def notice(line: str) -> None:
 
 
 @contextlib.contextmanager
-def progress_bar(silent: bool) -> Iterator[Progress]:
+def progress_bar(silent: bool, doing: str = "tracing gradients") -> Iterator[Progress]:
     """A bar on stderr if that is a terminal and nobody asked for silence."""
     if silent or sys.stderr is None or not sys.stderr.isatty():
         yield Silent()
         return
     from rnndiag.render.progress import Bar
 
-    bar = Bar()
+    bar = Bar(doing)
     try:
         yield bar
     finally:
         bar.close()
 
 
-def show(report: Report, format_name: str | None, output: str | None) -> int:
+def chosen_format(command: Command, output: Output) -> str:
+    """The name of the one asked for, else of what suits the stream.
+
+    Raises RnndiagError (RD007) for one that the command does not have.
+    """
+    from rnndiag.render import FORMATS
+
+    to_terminal = output.output is None and _stdout().isatty()
+    name = output.format_name or ("table" if to_terminal else "concise")
+    commands = FORMATS[name].commands
+    if command not in commands:
+        offered = ", ".join(key for key, made in FORMATS.items() if command in made.commands)
+        what = f"--format {name} is for {', '.join(commands)}"
+        raise RnndiagError(InputCode.USAGE, what, f"{command} has {offered}")
+    return name
+
+
+def show(report: Report, format_name: str, output: str | None) -> int:
     """Render a report, put it where it belongs, and return the exit code."""
-    from rnndiag.render import renderer
+    from rnndiag.render import FORMATS, renderer
 
     for file in report.files:
         if file.error is not None:
             complain(file.error, file.path)
     to_terminal = output is None and _stdout().isatty()
-    text = renderer(format_name or ("table" if to_terminal else "concise"))(
-        report, _screen(to_terminal, output is not None)
-    )
+    text = renderer(format_name)(report, _screen(to_terminal, output is not None))
+    for variable, name in FORMATS[format_name].appended.items():
+        if target := os.environ.get(variable):
+            _append(report, name, Path(target))
     if output is None:
         write(text)
     else:
         _write_file(Path(output), text)
     return int(report.exit_code)
+
+
+def _append(report: Report, name: str, target: Path) -> None:
+    """The report in another format, at the end of a file that others write to as well."""
+    from rnndiag.render import renderer
+
+    text = renderer(name)(report, _screen(to_terminal=False, to_file=True))
+    try:
+        with target.open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise _cannot_write(target, error, "correct its variable") from error
 
 
 def write(text: str) -> None:
@@ -122,11 +153,12 @@ def _write_file(path: Path, text: str) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink()
-        raise RnndiagError(
-            InputCode.CANNOT_WRITE,
-            f"{shown} cannot be written: {(error.strerror or str(error)).lower()}",
-            "choose another --output",
-        ) from error
+        raise _cannot_write(shown, error, "choose another --output") from error
+
+
+def _cannot_write(path: Path, error: OSError, remedy: str) -> RnndiagError:
+    what = f"{path} cannot be written: {(error.strerror or str(error)).lower()}"
+    return RnndiagError(InputCode.CANNOT_WRITE, what, remedy)
 
 
 def _umask() -> int:

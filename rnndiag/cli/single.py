@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rnndiag.cli.locate import locate
 from rnndiag.cli.options import FailOn, Output, Reading, Tracing
-from rnndiag.cli.output import progress_bar, show
+from rnndiag.cli.output import chosen_format, progress_bar, show
 
 if TYPE_CHECKING:
     from rnndiag.advice import AdviceRequest
@@ -25,14 +25,16 @@ def run_single(
     advice: AdviceRequest | None = None,
 ) -> int:
     """Find the checkpoint, measure it, show it; returns the exit code."""
+    chosen = chosen_format(command, output)
     path, name = locate(checkpoint, output.quiet, gate=fail_on != "never")
     # Only now: --help and usage errors need none of this, nor numpy.
+    from rnndiag.paths import shown_path
     from rnndiag.report import Report, report_file
 
     with progress_bar(silent=output.silent) as progress:
         tracing = None if trace is None else trace.request()
         request = reading.request(progress, spectrum=spectrum, trace=tracing)
-        file = report_file(path, request, advice=advice, shown_as=name)
+        file = report_file(path, request, advice=advice, shown_as=shown_path(name))
     settings = {**reading.settings(), **({} if trace is None else trace.settings())}
     report = Report(command, settings, (file,), fail_on=fail_on)
-    return show(report, output.format_name, output.output)
+    return show(report, chosen, output.output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from rnndiag.containers.failures import cannot_open, unsupported
 
@@ -25,6 +26,11 @@ def is_there(path: str) -> bool:
     return os.path.exists(path)  # noqa: PTH110 (the same)
 
 
+def is_distributed(names: Sequence[str]) -> bool:
+    """Whether a folder with files of these names is a distributed checkpoint (DCP)."""
+    return ".metadata" in names and any(name.endswith(".distcp") for name in names)
+
+
 def in_folder(folder: str) -> tuple[str | None, list[str]]:
     """The path of its only index, and the names of its safetensors files.
 
@@ -35,7 +41,7 @@ def in_folder(folder: str) -> tuple[str | None, list[str]]:
         names = sorted(os.listdir(folder))  # noqa: PTH208 (names as they are)
     except OSError:
         raise cannot_open("the directory cannot be listed", "check its permissions") from None
-    if ".metadata" in names and any(name.endswith(".distcp") for name in names):
+    if is_distributed(names):
         raise unsupported(
             "a distributed checkpoint (DCP) folder: not supported",
             "convert it: python -m torch.distributed.checkpoint.format_utils dcp_to_torch",

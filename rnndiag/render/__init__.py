@@ -3,20 +3,52 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from rnndiag.render.base import Renderer, Screen
 
-__all__ = ["FORMATS", "Screen", "renderer"]
+__all__ = ["COMMANDS", "FORMATS", "Format", "Screen", "renderer"]
 
-FORMATS: dict[str, str] = {
-    "table": "rnndiag.render.table",
-    "concise": "rnndiag.render.concise",
-    "json": "rnndiag.render.json",
+COMMANDS = ("inspect", "spectrum", "bptt-trace", "suggest", "check")
+"""Every command that has a report."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """An output format: where it lives, and what it is for."""
+
+    module: str
+    """Has a function `render`, from a report and a screen to text."""
+
+    commands: tuple[str, ...] = COMMANDS
+    """Those that offer it."""
+
+    measures: bool = False
+    """Whether it shows curves and eigenvalues of the files of a gate, too."""
+
+    appended: Mapping[str, str] = field(default_factory=dict)
+    """Formats whose text is put at the end of the file that an environment variable names."""
+
+
+FORMATS: dict[str, Format] = {
+    "table": Format("rnndiag.render.table"),
+    "concise": Format("rnndiag.render.concise"),
+    "json": Format("rnndiag.render.json", measures=True),
+    "markdown": Format("rnndiag.render.markdown"),
+    "csv": Format("rnndiag.render.csv", commands=("bptt-trace",)),
+    "sarif": Format("rnndiag.render.sarif", commands=("check",)),
+    "github": Format(
+        "rnndiag.render.github",
+        commands=("check",),
+        appended={"GITHUB_STEP_SUMMARY": "markdown"},
+    ),
+    "junit": Format("rnndiag.render.junit", commands=("check",)),
 }
-"""The module of every output format, by the name that --format takes."""
+"""Every output format, by the name that --format takes."""
 
 
 def renderer(name: str) -> Renderer:
     """The function that renders one format; KeyError for a name that is not in FORMATS."""
-    made: Renderer = importlib.import_module(FORMATS[name]).render
+    made: Renderer = importlib.import_module(FORMATS[name].module).render
     return made

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
-from rnndiag.report import Report
+if TYPE_CHECKING:
+    from rnndiag.report import Report, SkippedFile
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class Screen:
     unicode: bool = True
 
 
-Renderer = Callable[[Report, Screen], str]
+Renderer: TypeAlias = "Callable[[Report, Screen], str]"
 
 
 def number(value: float | int | None) -> str:
@@ -38,3 +40,15 @@ def short(value: float | None) -> str:
     ('0.01235', '-')
     """
     return "-" if value is None else f"{value:.4g}"
+
+
+def by_kind(skipped: Sequence[SkippedFile], shown: int) -> Iterator[str]:
+    """One sentence for each reason: how many files, and the first names; not escaped yet."""
+    kinds: dict[str, list[SkippedFile]] = {}
+    for file in skipped:
+        kinds.setdefault(file.kind, []).append(file)
+    for kind, files in sorted(kinds.items(), key=lambda entry: -len(entry[1])):
+        names = ", ".join(file.name for file in files[:shown])
+        more = f" and {len(files) - shown} more" if len(files) > shown else ""
+        reason = files[0].reason if len(files) == 1 else kind
+        yield f"{len(files)} skipped, {reason}: {names}{more}"

@@ -39,12 +39,12 @@ def _file(report: Report, file: FileReport) -> Iterator[str]:
     path = printable(file.path)
     if file.result is not None and report.command not in {"check", "diff"}:
         for item in file.result.layers:
-            of_file = _health(item) if report.command == "inspect" else ()
-            fields = " ".join(f"{key}={value}" for key, value in (*_fields(item), *of_file))
-            yield f"{path}:{printable(item.layer.label)}: {fields}"
+            of_file = health(item) if report.command == "inspect" else ()
+            shown = " ".join(f"{key}={value}" for key, value in (*fields(item), *of_file))
+            yield f"{path}:{printable(item.layer.label)}: {shown}"
         if report.command == "inspect":
-            yield from (f"{path}: {line}" for line in _training(file.result))
-        yield from (f"{path}: {line}" for line in _advice(file))
+            yield from (f"{path}: {line}" for line in training(file.result))
+        yield from (f"{path}: {line}" for line in advice(file))
     for finding in file.findings:
         yield (
             f"{path}:{printable(finding.layer)}: {finding.code} {finding.severity} "
@@ -52,7 +52,8 @@ def _file(report: Report, file: FileReport) -> Iterator[str]:
         )
 
 
-def _fields(item: LayerResult) -> Iterator[tuple[str, str]]:
+def fields(item: LayerResult) -> Iterator[tuple[str, str]]:
+    """What was measured on a layer."""
     layer = item.layer
     yield "cell", layer.cell if layer.cell != "rnn" else f"rnn-{layer.activation}"
     yield "input", str(layer.input_size)
@@ -74,7 +75,7 @@ def _comparison(layer: LayerComparison) -> Iterator[str]:
         yield f"{printable(layer.label)}: {row.measure.key}={values} change={number(row.change)}"
 
 
-def _health(item: LayerResult) -> Iterator[tuple[str, str]]:
+def health(item: LayerResult) -> Iterator[tuple[str, str]]:
     """What `inspect` adds: tensors still in their initialisation box, gate memory, assumptions."""
     still = [name for name, has_moved in item.weights.moved_from_init.items() if not has_moved]
     yield "not_moved", ",".join(still) or "-"
@@ -84,7 +85,8 @@ def _health(item: LayerResult) -> Iterator[tuple[str, str]]:
         yield "assumed", printable(assumption).replace(" ", "_")
 
 
-def _training(result: FileResult) -> Iterator[str]:
+def training(result: FileResult) -> Iterator[str]:
+    """What `inspect` says of the whole file."""
     state = result.training_state
     if state is not None:
         yield (
@@ -129,7 +131,8 @@ def _trace_fields(item: LayerResult) -> Iterator[tuple[str, str]]:
     yield "gradient_at_last_lag", power_of_ten(float(drive.log10_gradient_norm[-1]))
 
 
-def _advice(file: FileReport) -> Iterator[str]:
+def advice(file: FileReport) -> Iterator[str]:
+    """What `suggest` advises."""
     if file.advice is None:
         return
     clipping, truncation = file.advice.clipping, file.advice.truncation

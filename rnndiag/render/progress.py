@@ -15,7 +15,8 @@ PATIENCE = 1.0
 class Bar:
     """Shows itself on stderr once it is worth it, and leaves nothing behind."""
 
-    def __init__(self) -> None:
+    def __init__(self, doing: str = "tracing gradients") -> None:
+        self._doing = doing
         self._started = time.monotonic()
         self._total = 0
         self._done = 0
@@ -29,7 +30,7 @@ class Bar:
         """Steps that were done."""
         self._done += steps
         if self._shown is None and time.monotonic() - self._started > PATIENCE:
-            self._shown = _started_bar()
+            self._shown = _started_bar(self._doing)
         if self._shown is not None:
             self._shown.update(self._shown.task_ids[0], total=self._total, completed=self._done)
 
@@ -39,12 +40,12 @@ class Bar:
             self._shown.stop()
 
 
-def _started_bar() -> rich.progress.Progress:
+def _started_bar(doing: str) -> rich.progress.Progress:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
 
     shown = Progress(
-        "tracing gradients",
+        doing,
         BarColumn(),
         TaskProgressColumn(),
         TimeRemainingColumn(),

@@ -154,7 +154,7 @@ def test_output_goes_to_the_file_alone_and_follows_links(tmp_path):
     ran = rnndiag("spectrum", GOOD, "-o", "link", folder=tmp_path)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
     assert (tmp_path / "link").is_symlink()
-    assert (tmp_path / "target").read_text() == rnndiag("spectrum", GOOD).stdout
+    assert (tmp_path / "target").read_text() == rnndiag("spectrum", GOOD, folder=tmp_path).stdout
 
 
 def test_output_to_a_pipe_is_written_to_it_and_does_not_replace_it(tmp_path):

@@ -72,7 +72,7 @@ def check_texts(file):
     """Every command and format shows it, without this machine's folders."""
     for command in ("suggest", "spectrum", "bptt-trace", "check", "inspect"):
         report = Report(command, {}, (file,))
-        for name in FORMATS if command == "suggest" else ("table", "concise"):
+        for name in FORMATS if command == "suggest" else ("table", "concise", "markdown"):
             text = renderer(name)(report, Screen(80))
             assert str(FOLDER) not in text
             if name == "json":

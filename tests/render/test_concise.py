@@ -9,10 +9,9 @@ import pytest
 from render.reports import ALL, COMMANDS, HOSTILE, fixture_file, fixture_report, measured, named
 from torch import nn
 
-from rnndiag.containers.checkpoint import Skipped
 from rnndiag.escape import printable
 from rnndiag.render import Screen, renderer
-from rnndiag.report import FileReport, Report
+from rnndiag.report import FileReport, Report, SkippedFile
 
 render = renderer("concise")
 
@@ -59,7 +58,7 @@ def test_a_finding_is_one_line_with_code_and_severity():
 @pytest.mark.parametrize("command", COMMANDS)
 def test_hostile_names_are_harmless(tmp_path, command):
     file = measured(named(tmp_path / "m.pt", HOSTILE), f"{HOSTILE}.pt")
-    skipped = (Skipped(f"{HOSTILE}.txt", f"reason {HOSTILE}"),)
+    skipped = (SkippedFile(f"{HOSTILE}.txt", f"reason {HOSTILE}"),)
     text = render(Report(command, {}, (file,), skipped), Screen())
     check_harmless(text)
     assert f"{printable(HOSTILE)}.pt:" in text

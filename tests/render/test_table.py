@@ -99,10 +99,11 @@ def test_ascii_where_the_screen_has_no_unicode(command, name):
 @pytest.mark.parametrize("name", FORMATS)
 def test_ascii_breaks_no_format(tmp_path, name):
     path = named(tmp_path / "Größe.pt", "größe_λ")
-    ran = rnndiag("bptt-trace", path, "--format", name, PYTHONIOENCODING="ascii")
+    command = "bptt-trace" if "bptt-trace" in FORMATS[name].commands else "check"
+    ran = rnndiag(command, path, "--format", name, PYTHONIOENCODING="ascii")
     assert (ran.returncode, ran.stderr) == (0, ""), ran
     assert ran.stdout.isascii()
-    assert "gr\\xf6" in ran.stdout or "gr\\u00f6" in ran.stdout
+    assert any(spelled in ran.stdout for spelled in ("gr\\xf6", "gr\\u00f6", "gr&#246;"))
 
 
 def test_symbols_are_spelled_where_the_encoding_has_none():
@@ -146,11 +147,14 @@ def test_a_pipe_gets_concise_text_and_colours_only_when_forced():
 
 
 def test_the_verdict_never_depends_on_the_format(capsys):
-    for name in FORMATS:
-        assert run(["check", str(FIXTURES / "exploding_rnn.pt"), "--format", name]) == 1
-        shown = capsys.readouterr().out
-        assert "RD301" in shown
-    assert json.loads(shown)["verdict"] == {"status": "findings", "exit_code": 1}
+    for name, made in FORMATS.items():
+        if "check" in made.commands:
+            assert run(["check", str(FIXTURES / "exploding_rnn.pt"), "--format", name]) == 1
+            shown = capsys.readouterr().out
+            assert "RD301" in shown
+            if name == "json":
+                verdict = json.loads(shown)["verdict"]
+                assert verdict == {"status": "findings", "exit_code": 1}
 
 
 def test_inspect_asks_whether_a_recurrence_was_ever_trained():

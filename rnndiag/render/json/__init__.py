@@ -19,7 +19,9 @@ SCHEMA_VERSION = "1.0"
 
 def render(report: Report, _: Screen) -> str:
     """The whole report as one JSON object, the same bytes for the same report."""
-    skipped = [{"path": s.name, "reason": s.reason} for s in report.skipped_files]
+    skipped = [
+        {"path": s.name, "reason": s.reason, "code": s.code.value} for s in report.skipped_files
+    ]
     whole = {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "rnndiag", "version": __version__},

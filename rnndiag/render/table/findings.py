@@ -8,10 +8,14 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from rnndiag.escape import printable
+from rnndiag.render.base import by_kind
 from rnndiag.render.concise import summary
 from rnndiag.render.table.parts import SEVERITY_STYLES, bullets, table
 from rnndiag.report import FileReport, Report
 from rnndiag.rules import Finding
+
+SHOWN_NAMES = 3
+"""Skipped files that are named for each reason; concise and JSON have all of them."""
 
 
 def show(file: FileReport) -> Iterator[RenderableType]:
@@ -48,7 +52,7 @@ def _severity(finding: Finding) -> Text:
 
 def closing(report: Report) -> Iterator[RenderableType]:
     """What a gate ends with."""
-    yield bullets(f"skipped {s.name}: {s.reason}" for s in report.skipped_files)
+    yield bullets(by_kind(report.skipped_files, shown=SHOWN_NAMES))
     style = {"clean": "bold green", "findings": "bold red", "no-verdict": "bold yellow"}
     yield Text(summary(report), style=style[report.status])
     if report.findings:

@@ -1,0 +1,81 @@
+"""A pull-request comment: the verdict, what was found, and the details of each file folded away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rnndiag.readings.words import counted
+from rnndiag.render.base import Screen, by_kind
+from rnndiag.render.concise import summary
+from rnndiag.render.markdown import files
+from rnndiag.render.markdown.escape import code, text
+from rnndiag.render.markdown.parts import bullets, details, table
+from rnndiag.report import FileReport, Report
+from rnndiag.rules.base import SEVERITIES
+
+ROOM = 60_000
+"""Characters; GitHub takes 65,536 in a comment."""
+
+SHOWN_ROWS = 100
+"""Findings in the table, the serious ones first; a row is some 200 characters."""
+
+SHOWN_NAMES = 10
+"""Skipped files that are named for each reason."""
+
+
+def render(report: Report, _: Screen) -> str:
+    """As much of it as fits in a comment, and a line that says what does not."""
+    parts = [f"### rnndiag {report.command}", *_verdict(report), *_findings(report)]
+    if report.skipped_files:
+        parts.append(_skipped(report))
+    left = ROOM - sum(map(len, parts))
+    folded = [files.show(report, file) for file in report.files if _is_worth_it(report, file)]
+    for place, part in enumerate(folded):
+        left -= len(part) + 2
+        if left < 0:
+            parts.append(f"… and {counted(len(folded) - place, 'file')} more: `--format json`")
+            break
+        parts.append(part)
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _is_worth_it(report: Report, file: FileReport) -> bool:
+    """A gate's clean files are counted, not shown."""
+    return report.command != "check" or bool(file.findings)
+
+
+def _verdict(report: Report) -> Iterator[str]:
+    if report.command == "check":
+        word, _, counts = summary(report).partition(": ")
+        yield f"**{word}**: {counts}"
+    if report.failure is not None:
+        yield f"{report.failure.code.value}: {text(report.failure.what)}"
+
+
+def _findings(report: Report) -> Iterator[str]:
+    rows = [row for file in report.files for row in _unread(file)]
+    for severity in reversed(SEVERITIES):
+        rows += [row for file in report.files for row in _rows(file, severity)]
+    if rows:
+        yield table(["", "code", "file", "layer", "finding"], rows[:SHOWN_ROWS])
+    if len(rows) > SHOWN_ROWS:
+        yield f"… and {len(rows) - SHOWN_ROWS} more: `--format json` has all"
+
+
+def _unread(file: FileReport) -> Iterator[Sequence[str]]:
+    if file.error is not None:
+        what = text(f"{file.error.what}; {file.error.remedy}")
+        yield ["**no verdict**", file.error.code.value, code(file.path), "", what]
+
+
+def _rows(file: FileReport, severity: str) -> Iterator[Sequence[str]]:
+    shown = f"**{severity}**" if severity == "error" else severity
+    for finding in file.findings:
+        if finding.severity == severity:
+            layer, message = code(finding.layer), text(finding.message)
+            yield [shown, finding.code, code(file.path), layer, message]
+
+
+def _skipped(report: Report) -> str:
+    counts = counted(len(report.skipped_files), "file")
+    return details(f"{counts} skipped", [bullets(by_kind(report.skipped_files, shown=SHOWN_NAMES))])
