@@ -53,9 +53,3 @@ def out_of_memory(error: MemoryError) -> RnndiagError:
     what = f"out of memory: {error}" if str(error) else "out of memory"
     remedy = "free some memory, or take a shorter --seq-len or a smaller --batch"
     return RnndiagError(InputCode.REFUSED, what, remedy)
-
-
-def internal(what: str) -> RnndiagError:
-    """A defect of rnndiag."""
-    remedy = "report it with the output of RNNDIAG_DEBUG=1, it is a defect of rnndiag"
-    return RnndiagError(InputCode.INTERNAL, what, remedy)

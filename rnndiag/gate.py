@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import NoReturn
 
 from rnndiag.analysis import Request
-from rnndiag.containers.folders import is_distributed, is_file, is_folder, is_there
+from rnndiag.containers.failures import not_a_checkpoint
+from rnndiag.containers.folders import is_distributed, is_empty, is_file, is_folder, is_there
 from rnndiag.containers.safetensors_index import shards_in
 from rnndiag.containers.standard_input import NAME as STANDARD_INPUT
-from rnndiag.errors import InputCode, RnndiagError, internal
+from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.paths import shown_path
 from rnndiag.portable import portable
 from rnndiag.progress import Silent
@@ -23,6 +24,10 @@ from rnndiag.workers import Died, in_workers
 
 SKIPPABLE = {InputCode.NOT_A_CHECKPOINT, InputCode.NO_RECURRENT_WEIGHTS}
 """What a file met in a folder may be without stopping the verdict."""
+
+
+EMPTY_ON_PURPOSE = (".py", ".pyi", ".typed")
+"""Endings of files that are often empty; any other empty file may have been a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,9 @@ def _examine(candidate: _Candidate, request: Request, measures: bool) -> FileRep
 def _alive(answer: FileReport | Died, candidate: _Candidate) -> FileReport:
     if not isinstance(answer, Died):
         return answer
-    return FileReport(shown_path(candidate.path), error=internal(answer.what))
+    remedy = "check it by itself with RNNDIAG_DEBUG=1, and report what that says"
+    error = RnndiagError(InputCode.INTERNAL, answer.what, remedy)
+    return FileReport(shown_path(candidate.path), error=error)
 
 
 def _candidates(paths: Sequence[str], allow_empty: bool) -> Iterator[_Candidate]:
@@ -130,9 +137,16 @@ def _meant(path: str, allow_empty: bool) -> Iterator[_Candidate]:
             yield _Candidate(path, named=True, error=_unmatched())
     for match in matches:
         if is_folder(match):
-            yield from (_Candidate(inner, named=False) for inner in _walk(match))
+            yield from map(_met, _walk(match))
         else:
             yield _Candidate(match, named=True)
+
+
+def _met(path: str) -> _Candidate:
+    """A file of a folder; a Python package's marker is empty on purpose, not cut off."""
+    marker = path.endswith(EMPTY_ON_PURPOSE) and is_empty(path)
+    error = not_a_checkpoint("an empty Python file, not a checkpoint", "") if marker else None
+    return _Candidate(path, named=False, error=error)
 
 
 def _unmatched() -> RnndiagError:

@@ -17,7 +17,7 @@ from rnndiag.containers.candidate import Container
 from rnndiag.errors import INPUT_CODES, InputCode
 from rnndiag.measure.spectrum import BLOCKS
 from rnndiag.recognise.layers import GATES, CellKind
-from rnndiag.render import FORMATS, renderer
+from rnndiag.render import COMMANDS, FORMATS, renderer
 from rnndiag.render.table.parts import SEVERITY_STYLES, VERDICT_STYLES
 from rnndiag.rules import RULES
 from rnndiag.rules.base import SEVERITIES, Severity
@@ -56,6 +56,14 @@ def test_every_format_has_its_file_and_is_offered():
     assert set(FORMATS) == paths - helpers
     for name in FORMATS:
         assert callable(renderer(name))
+
+
+def test_every_format_says_what_it_is_for():
+    assert get_args(report.Command) == COMMANDS
+    for made in FORMATS.values():
+        assert made.commands
+        assert set(made.commands) <= set(COMMANDS)
+        assert set(made.appended.values()) <= set(FORMATS)
 
 
 def test_every_container_file_is_registered():

@@ -59,13 +59,17 @@ def _run(arguments: Sequence[str]) -> int:
 
 def _unforeseen(error: Exception) -> RnndiagError:
     """A full disk where Typer printed help or a version, else a defect."""
-    from rnndiag.errors import InputCode, RnndiagError, internal
+    from rnndiag.errors import InputCode, RnndiagError
 
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return RnndiagError(
             InputCode.CANNOT_WRITE, f"stdout cannot be written: {error.strerror}", "free the device"
         )
-    return internal(f"internal error: {type(error).__name__}: {error}")
+    return RnndiagError(
+        InputCode.INTERNAL,
+        f"internal error: {type(error).__name__}: {error}",
+        "report it with the output of RNNDIAG_DEBUG=1, it is a defect of rnndiag",
+    )
 
 
 def _usage(error: Exception) -> str:

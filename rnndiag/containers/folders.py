@@ -21,6 +21,11 @@ def is_file(path: str) -> bool:
     return os.path.isfile(path)  # noqa: PTH113 (the same)
 
 
+def is_empty(path: str) -> bool:
+    """True for a file of no bytes that can be reached."""
+    return is_file(path) and os.path.getsize(path) == 0  # noqa: PTH202 (the same)
+
+
 def is_there(path: str) -> bool:
     """True for whatever can be reached; Path.exists raises where a folder is closed."""
     return os.path.exists(path)  # noqa: PTH110 (the same)

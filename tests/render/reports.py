@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,7 +13,9 @@ from torch import nn
 
 from rnndiag.advice import AdviceRequest
 from rnndiag.analysis import Request
-from rnndiag.report import Command, Report, report_file
+from rnndiag.errors import InputCode, RnndiagError
+from rnndiag.report import Command, FailOn, FileReport, Report, SkippedFile, report_file
+from rnndiag.rules import Finding
 from rnndiag.tracing import TraceRequest
 
 COMMANDS: tuple[Command, ...] = ("inspect", "spectrum", "bptt-trace", "suggest", "check")
@@ -41,3 +44,47 @@ def named(path: Path, prefix: str, module: nn.Module | None = None) -> Path:
 
 
 ALL = list(itertools.product(COMMANDS, ("char_rnn.pt", "delayed_recall_lstm.pt")))
+
+NASTY = (
+    "<script>alert(1)</script>",
+    "[red]x[/]",
+    "a\n::error::b",
+    "a|b",
+    "\x1b[31m",
+    "]]>&amp;<!--",
+    "`x` ``` *y* __z__",
+    "[x](javascript:y) ![i](http://a.example/i.png)",
+    "@someone #1 http://a.example www.a.example :tada:",
+    "=1+2",
+    "\ufffe\x00\x7f\u202e",
+    "{0} {{",
+    "a,b:c;d%0A",
+    "</details>\n\n# h",
+)
+"""Names that mean something in one format or another."""
+
+
+@functools.cache
+def nasty_report(name: str) -> Report:
+    """A gate's report in which a path, a layer, a message, an error and a reason all say it."""
+    good = fixture_file("delayed_recall_gru.pt")
+    finding = Finding("RD301", "error", f"{name}/0/forward", f"it says {name}", f"avoid {name}")
+    file = replace(good, path=f"{name}.pt", findings=(finding,))
+    error = RnndiagError(InputCode.DAMAGED, f"what {name}", f"remedy {name}")
+    unread = FileReport(f"unread {name}", error=error)
+    skipped = SkippedFile(f"skipped {name}", f"reason {name}")
+    return Report("check", {}, (file, unread), (skipped,), "error")
+
+
+def gate_report(fail_on: FailOn = "error") -> Report:
+    """An error, a note, a file without a verdict, and a skipped one."""
+    files = (
+        measured(FIXTURES / "exploding_rnn.pt", seq_len=200),
+        measured(FIXTURES / "length_one_rnn.pt", seq_len=None),
+        FileReport("a b/cut#1.pt", error=RnndiagError(InputCode.DAMAGED, "cut", "copy it again")),
+    )
+    return Report("check", {}, files, (SkippedFile("README.md", "a text file"),), fail_on)
+
+
+EMPTY = Report("check", {}, ())
+"""A gate that met nothing."""

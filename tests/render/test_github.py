@@ -1,0 +1,65 @@
+"""Annotations: one workflow command for each finding, and none that a name brings along."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from render.reports import EMPTY, NASTY, fixture_report, gate_report, nasty_report
+
+from rnndiag.render import Screen, renderer
+
+render = renderer("github")
+COMMAND = re.compile(
+    r"::(?P<level>error|warning|notice) (?:file=(?P<file>[^,:]*),)?title=(?P<title>[^,:]*)"
+    r"::(?P<message>.*)"
+)
+"""As the runner takes it apart: properties end at a comma, their list at two colons."""
+
+
+def commands(report):
+    *lines, last = render(report, Screen()).splitlines()
+    assert not last.startswith("::")
+    found = [COMMAND.fullmatch(line) for line in lines]
+    assert all(found), lines
+    return [one.groupdict() for one in found]
+
+
+def decoded(text: str) -> str:
+    """As the runner does: actions/runner, ActionCommand.cs."""
+    for code, character in (("%0D", "\r"), ("%0A", "\n"), ("%3A", ":"), ("%2C", ",")):
+        text = text.replace(code, character)
+    return text.replace("%25", "%")
+
+
+def test_serious_ones_come_first():
+    shown = [(one["level"], one["file"]) for one in commands(gate_report())]
+    assert shown == [
+        ("error", "exploding_rnn.pt"),
+        ("error", "a b/cut#1.pt"),
+        ("notice", "length_one_rnn.pt"),
+    ]
+
+
+def test_a_finding_says_where_what_and_what_to_do():
+    first = commands(gate_report())[0]
+    assert first["title"] == "RD301 in model_state_dict.rnn/0/forward"
+    assert "the gradient grows to" in first["message"]
+    assert "clip gradients" in first["message"]
+
+
+def test_a_clean_file_has_none_and_nothing_checked_has_one():
+    assert commands(fixture_report("check")) == []
+    (nothing,) = commands(EMPTY)
+    assert (nothing["level"], nothing["title"], nothing["file"]) == ("error", "RD006", None)
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_names_are_harmless(name):
+    text = render(nasty_report(name), Screen())
+    assert all(c.isprintable() or c == "\n" for c in text)
+    assert len(text.splitlines()) == 3
+    shown = commands(nasty_report(name))
+    if name.isprintable() and "::" not in name:
+        assert decoded(shown[0]["file"]) == f"{name}.pt"
+        assert f"it says {name}" in decoded(shown[0]["message"])

@@ -1,0 +1,85 @@
+"""JUnit XML: read by another parser, counted right, and well formed whatever the names are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from xml.etree import ElementTree as ET
+
+import pytest
+from junitparser import Error, Failure, JUnitXml, Skipped
+from render.reports import EMPTY, NASTY, fixture_file, gate_report, nasty_report
+
+from rnndiag.render import Screen, renderer
+from rnndiag.report import Report
+from rnndiag.rules import RULES
+
+render = renderer("junit")
+
+
+def suites(report):
+    parsed = JUnitXml.fromstring(render(report, Screen()).encode())
+    for suite in parsed:
+        counted = (suite.tests, suite.failures, suite.errors, suite.skipped)
+        kinds = [[type(result) for result in case.result] for case in suite]
+        assert counted == (len(kinds), *(kinds.count([k]) for k in (Failure, Error, Skipped)))
+    totals = (parsed.tests, parsed.failures, parsed.errors, parsed.skipped)
+    parsed.update_statistics()
+    assert totals == (parsed.tests, parsed.failures, parsed.errors, parsed.skipped)
+    return {suite.name: {case.name: case for case in suite} for suite in parsed}
+
+
+def test_a_suite_is_a_file_and_a_case_is_a_rule():
+    found = suites(gate_report())
+    assert list(found) == [
+        "exploding_rnn.pt",
+        "length_one_rnn.pt",
+        "a b/cut#1.pt",
+        "files that are no recurrent checkpoint",
+    ]
+    assert [name.split()[0] for name in found["exploding_rnn.pt"]] == [r.code for r in RULES]
+    (failure,) = found["exploding_rnn.pt"]["RD301 exploding gradient"].result
+    assert isinstance(failure, Failure)
+    assert "the gradient grows" in failure.message
+    assert "clip gradients" in failure.text
+
+
+def test_what_does_not_fail_the_gate_does_not_fail_the_case():
+    case = suites(gate_report())["length_one_rnn.pt"]["RD302 vanishing gradient"]
+    assert case.result == []
+    assert case.system_out.startswith("note in model_state_dict.rnn/0/forward")
+    exploding = suites(gate_report("never"))["exploding_rnn.pt"]["RD301 exploding gradient"]
+    assert exploding.result == []
+    assert "the gradient grows" in exploding.system_out
+
+
+def test_a_file_without_a_verdict_is_an_error():
+    ((error,),) = [c.result for c in suites(gate_report())["a b/cut#1.pt"].values()]
+    assert isinstance(error, Error)
+    assert (error.type, error.message) == ("RD003", "cut; copy it again")
+    ((nothing,),) = [case.result for case in suites(EMPTY)["rnndiag check"].values()]
+    assert isinstance(nothing, Error)
+
+
+def test_a_rule_without_anything_to_look_at_is_skipped():
+    good = fixture_file("delayed_recall_gru.pt")
+    layers = tuple(replace(i, not_measured="not finite") for i in good.result.layers)
+    result = replace(good.result, layers=layers, training_state=None)
+    cases = suites(Report("check", {}, (replace(good, result=result, findings=()),)))[good.path]
+    for name, case in cases.items():
+        skipped = [type(result) for result in case.result] == [Skipped]
+        assert skipped is not name.startswith("RD1")
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_names_are_harmless(name):
+    text = render(nasty_report(name), Screen())
+    assert text.isascii()
+    assert all(c.isprintable() or c == "\n" for c in text)
+    root = ET.fromstring(text)
+    assert {element.tag for element in root.iter()} <= {
+        *("testsuites", "testsuite", "testcase", "failure", "error", "skipped"),
+        "system-out",
+    }
+    if name.isprintable() and "::" not in name:
+        assert root[0].get("name") == f"{name}.pt"
+        assert f"it says {name}" in root[0].find(".//failure").get("message")
