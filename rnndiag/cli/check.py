@@ -76,7 +76,9 @@ def check(
         files, skipped = check_paths(named, request, gating.batch(FORMATS[chosen].measures))
     settings = {**reading.settings(), **_gate_settings(fail_on, gating), **tracing.settings()}
     report = Report(
-        "check", settings, files, skipped, fail_on, gating.exit_zero, gating.allow_empty
+        *("check", settings, files, skipped, fail_on),
+        exit_zero=gating.exit_zero,
+        allow_empty=gating.allow_empty,
     )
     if report.failure is not None:
         complain(report.failure)

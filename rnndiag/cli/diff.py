@@ -8,7 +8,7 @@ import typer
 
 from rnndiag.cli.groups import spread
 from rnndiag.cli.options import FailOnOption, Output, Reading, Tracing
-from rnndiag.cli.output import progress_bar, show
+from rnndiag.cli.output import chosen_format, progress_bar, show
 from rnndiag.errors import InputCode, RnndiagError
 
 Checkpoints = Annotated[
@@ -30,15 +30,17 @@ def diff(
     """The same measures of several checkpoints side by side, in the order given."""
     if len(checkpoints) < 2:
         raise RnndiagError(InputCode.USAGE, "one checkpoint given", "name two or more to compare")
+    chosen = chosen_format("diff", output)
     from rnndiag.comparison import compare
+    from rnndiag.paths import shown_path
     from rnndiag.report import Report, report_file
 
     with progress_bar(silent=output.silent) as progress:
         request = reading.request(progress, spectrum=True, trace=tracing.request())
-        files = tuple(report_file(path, request) for path in checkpoints)
+        files = tuple(report_file(path, request, shown_as=shown_path(path)) for path in checkpoints)
     measured = [file.result for file in files if file.result is not None]
     settings = {**reading.settings(), **tracing.settings()}
     # With one file unread there is nothing to set beside the others; its error says why.
     comparison = compare(measured) if len(measured) == len(files) else ()
     report = Report("diff", settings, files, fail_on=fail_on, comparison=comparison)
-    return show(report, output.format_name, output.output)
+    return show(report, chosen, output.output)

@@ -10,7 +10,7 @@ from rnndiag.render.base import Renderer, Screen
 
 __all__ = ["COMMANDS", "FORMATS", "Format", "Screen", "renderer"]
 
-COMMANDS = ("inspect", "spectrum", "bptt-trace", "suggest", "check")
+COMMANDS = ("inspect", "spectrum", "bptt-trace", "suggest", "check", "diff")
 """Every command that has a report."""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from rnndiag.readings.words import counted
 from rnndiag.render.base import Screen, by_kind
 from rnndiag.render.concise import summary
-from rnndiag.render.markdown import files
+from rnndiag.render.markdown import comparing, files
 from rnndiag.render.markdown.escape import code, text
 from rnndiag.render.markdown.parts import bullets, details, table
 from rnndiag.report import FileReport, Report
@@ -26,6 +26,8 @@ SHOWN_NAMES = 10
 def render(report: Report, _: Screen) -> str:
     """As much of it as fits in a comment, and a line that says what does not."""
     parts = [f"### rnndiag {report.command}", *_verdict(report), *_findings(report)]
+    if report.command == "diff":
+        return "\n\n".join((*parts, *comparing.show(report))) + "\n"
     if report.skipped_files:
         parts.append(_skipped(report))
     left = ROOM - sum(map(len, parts))
