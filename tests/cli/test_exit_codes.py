@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import time
 
 import numpy as np
 import pytest
-from cli.command import COMMAND, FIXTURES, expect_error, one_error, rnndiag, save, scaled_rnn
+import torch
+from cli.command import (
+    COMMAND,
+    FIXTURES,
+    expect_error,
+    one_error,
+    rnndiag,
+    save,
+    scaled_rnn,
+    start,
+)
+from cli.sabotage import sabotaged
 
 GOOD = FIXTURES / "delayed_recall_gru.pt"
 EXPLODING = FIXTURES / "exploding_rnn.pt"
@@ -144,6 +157,57 @@ def test_an_empty_name_is_a_missing_file_and_not_the_sample(tmp_path, command):
     ran = rnndiag(command, "", folder=tmp_path)
     assert ran.returncode == 2
     assert one_error(ran.stderr)["code"] == "RD001"
+
+
+# 2: a defect, a report that cannot be written; 130; 141
+
+
+@pytest.mark.parametrize("command", ["inspect", "spectrum", "bptt-trace", "suggest", "check"])
+def test_a_defect_says_how_to_report_it(tmp_path, command):
+    harm = sabotaged(tmp_path, "defect.pt")
+    ran = rnndiag(command, "defect.pt", folder=tmp_path, **harm)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == (
+        "rnndiag: RD009 internal error: ValueError: no such thing; report it with the output of "
+        "RNNDIAG_DEBUG=1, it is a defect of rnndiag\n"
+    )
+
+
+def test_a_batch_of_good_and_bad_files_gives_everyone_its_due(tmp_path):
+    """Findings, notes and errors stand beside one another, and 2 beats 1."""
+    (tmp_path / "empty.pt").touch()
+    (tmp_path / "page.pt").write_text("<!doctype html>")
+    torch.save({"w": torch.ones(2, 3)}, tmp_path / "mlp.pt")
+    named = ("empty.pt", "page.pt", "mlp.pt", "missing.pt", EXPLODING, GOOD)
+    ran = rnndiag("check", *named, folder=tmp_path)
+    assert ran.returncode == 2
+    codes = [line.split(": ")[1][:5] for line in ran.stderr.splitlines()]
+    assert codes == ["RD003", "RD001", "RD006", "RD002"]
+    assert "RD301 error" in ran.stdout
+    assert ran.stdout.splitlines()[-1].startswith("no-verdict: files 2, errors 1, ")
+    assert "unreadable 4" in ran.stdout
+
+
+@pytest.mark.parametrize("target", ["nowhere/report.sarif", "."])
+def test_a_gates_report_that_cannot_be_written(tmp_path, target):
+    ran = rnndiag("check", EXPLODING, "--format", "sarif", "-o", target, folder=tmp_path)
+    expect_error(ran, "RD008", "cannot be written", target)
+
+
+def test_a_gate_whose_pipe_is_closed():
+    with start("check", EXPLODING, "--format", "sarif") as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+def test_ctrl_c_in_a_gate_of_one_file():
+    process = start("check", EXPLODING, "--seq-len", 300000, "--batch", 1)
+    time.sleep(1.5)
+    assert process.poll() is None, "it was faster than the test expects"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (130, b"", b"")
 
 
 # Output

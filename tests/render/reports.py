@@ -13,6 +13,7 @@ from torch import nn
 
 from rnndiag.advice import AdviceRequest
 from rnndiag.analysis import Request
+from rnndiag.comparison import compare
 from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.report import Command, FailOn, FileReport, Report, SkippedFile, report_file
 from rnndiag.rules import Finding
@@ -88,3 +89,10 @@ def gate_report(fail_on: FailOn = "error") -> Report:
 
 EMPTY = Report("check", {}, ())
 """A gate that met nothing."""
+
+
+def difference() -> Report:
+    """Of a fixture and itself under another name."""
+    old, new = fixture_file("char_rnn.pt"), fixture_file("char_rnn.pt")
+    files = (replace(old, path="old.pt"), replace(new, path="new.pt"))
+    return Report("diff", {}, files, comparison=compare([old.result, new.result]))

@@ -13,6 +13,7 @@ from render.reports import (
     COMMANDS,
     EMPTY,
     NASTY,
+    difference,
     fixture_file,
     fixture_report,
     gate_report,
@@ -71,6 +72,13 @@ def test_a_gate_shows_the_serious_first_and_folds_the_rest_away():
     assert shown.count("<details>") == shown.count("</details>") == 3
     assert "1 file skipped" in shown
     assert "clip gradients by norm" in shown
+
+
+def test_a_comparison_has_a_column_for_each_file():
+    shown = checked(page(difference()))
+    assert "<th>1</th>\n<th>2</th>\n<th>change</th>" in shown
+    assert "<td>1</td>\n<td><code>old.pt</code></td>" in shown
+    assert "spectral radius of W_hh" in shown
 
 
 def test_nothing_checked_is_said():
