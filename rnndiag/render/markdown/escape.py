@@ -13,7 +13,7 @@ blank; all other is written as a character reference."""
 
 _SPECIAL = re.compile(
     f"[{re.escape(''.join(sorted(set(string.punctuation) - set(PLAIN))))}]"
-    "|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?! )"
+    "|(?<![A-Za-z0-9_])_+|_+(?![A-Za-z0-9_])|:(?! )"
 )
 
 
@@ -31,7 +31,7 @@ def text(raw: str) -> str:
 
 
 def _reference(found: re.Match[str]) -> str:
-    return f"&#{ord(found[0])};"
+    return "".join(f"&#{ord(character)};" for character in found[0])
 
 
 def code(raw: str) -> str:
