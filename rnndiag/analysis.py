@@ -176,6 +176,6 @@ def _measure_module(
 
 
 def _spectra(module: RecurrentModule, cells: Cells) -> list[Spectrum | None]:
-    from rnndiag.measure.spectrum import measure_spectrum
+    from rnndiag.measure.spectrum import measure_spectra
 
-    return [measure_spectrum(cell, module.cell) for layer_cells in cells for cell in layer_cells]
+    return list(measure_spectra(cells, module.cell))

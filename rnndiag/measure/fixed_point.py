@@ -2,30 +2,77 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from rnndiag.cells import Cell
-from rnndiag.cells.base import FloatArray, scale_rows
-from rnndiag.cells.elman import ElmanCell
+from rnndiag.cells.base import FloatArray, Linearisation
+from rnndiag.cells.elman import ElmanCell, ElmanLinearisation
+from rnndiag.measure.eigenvalues import (
+    ComplexArray,
+    Eigenvalues,
+    all_eigenvalues,
+    leading_eigenvalues,
+)
+from rnndiag.measure.krylov import solve
 
-ComplexArray = npt.NDArray[np.complex128]
+LARGEST_STATE = 8192
+"""Widest state that is measured: above, one step alone takes tenths of a second, and it needs some
+thousands."""
 
-LARGEST_STATE = 2048
-"""Widest state whose Jacobian's eigenvalues are computed: about half a minute on one core."""
+LARGEST_DENSE = 512
+"""Widest state whose Jacobian is formed; of a wider one products with vectors are enough."""
 
-ITERATIONS = 1000
-"""Steps after which Newton takes over: a time constant of 50 has then decayed by 2e-9."""
+ITERATIONS, ITERATIONS_LARGE = 1000, 200
+"""Steps after which Newton takes over: a time constant of 50 has then decayed by 2e-9. Fewer where
+LARGEST_DENSE is passed and each one takes long."""
+
+NEWTON_STEPS = 20
+
+NEWTON_PRODUCTS = 60
+"""Products with a large Jacobian in one step of Newton: slow modes are few, and GMRES takes about
+one for each. Of a chaotic network it does not get there, and no fixed point is found."""
 
 TOLERANCE = 1e-11
 """Largest |F(s) − s| that counts as a fixed point, relative to 1 + max|s|."""
 
+NEWTON_TOLERANCE = 1e-3
+"""How well a step of Newton is solved for a wide state: each then leaves a thousandth."""
+
 PERTURBATION = 1e-3
 """Length of the push that shows where an unstable fixed point leads."""
+
+
+MODES = 5
+"""Modes that are listed; JSON has every eigenvalue that was computed."""
+
+
+@dataclass(frozen=True)
+class Mode:
+    """One direction in which a small perturbation of the state decays, grows or turns."""
+
+    eigenvalue: complex
+    """Its factor per step."""
+
+    @property
+    def time_constant(self) -> float | None:
+        """−1/ln|λ| in steps, after which a part 1/e of it is left; None unless 0 < |λ| < 1.
+
+        >>> round(Mode(0.9).time_constant, 2)
+        9.49
+        """
+        size = abs(self.eigenvalue)
+        return -1.0 / math.log(size) if 0.0 < size < 1.0 else None
+
+    @property
+    def period(self) -> float | None:
+        """2π/|arg λ| in steps; None where it does not turn."""
+        angle = abs(cmath.phase(self.eigenvalue))
+        return 2.0 * math.pi / angle if angle > 1e-12 else None
 
 
 @dataclass(frozen=True)
@@ -40,35 +87,43 @@ class StepJacobian:
     stable: bool | None
     """Whether the fixed point attracts: spectral radius below 1; None without a fixed point."""
 
-    eigenvalues: ComplexArray
-    """Largest modulus first; empty for "none"."""
+    leading: Eigenvalues | None
+    """All of them, or the leading ones of a wide state; None for "none"."""
 
     spectral_norm: float | None
+    """‖J‖₂; for a wide state by Lanczos without the proof that none larger was missed."""
 
     largest_state: float | None = None
     """Largest |entry| of the state it was taken at."""
 
     @property
+    def eigenvalues(self) -> ComplexArray:
+        """Largest modulus first; empty for "none"."""
+        return np.empty(0, np.complex128) if self.leading is None else self.leading.values
+
+    @property
     def spectral_radius(self) -> float | None:
         """max |λ|."""
-        return float(np.abs(self.eigenvalues[0])) if self.eigenvalues.size else None
+        return None if self.leading is None else self.leading.radius
+
+    @property
+    def modes(self) -> tuple[Mode, ...]:
+        """The leading modes, slowest first, a conjugate pair as one."""
+        values = [complex(value) for value in self.eigenvalues if value.imag >= 0.0]
+        return tuple(map(Mode, values[:MODES]))
 
     @property
     def time_constant(self) -> float | None:
-        """−1/ln ρ in steps, of the slowest mode; None unless 0 < ρ < 1."""
-        radius = self.spectral_radius
-        return -1.0 / math.log(radius) if radius is not None and 0.0 < radius < 1.0 else None
+        """Of the slowest mode, in steps."""
+        return self.modes[0].time_constant if self.modes else None
 
     @property
     def period(self) -> float | None:
-        """2π/|arg λ| in steps of the slowest mode; None where it does not turn."""
-        if not self.eigenvalues.size:
-            return None
-        angle = abs(float(np.angle(self.eigenvalues[0])))
-        return 2.0 * math.pi / angle if angle > 1e-12 else None
+        """Of the slowest mode, in steps."""
+        return self.modes[0].period if self.modes else None
 
 
-NOT_COMPUTED = StepJacobian("none", None, np.empty(0, dtype=np.complex128), None)
+NOT_COMPUTED = StepJacobian("none", None, None, None)
 
 
 @dataclass(frozen=True)
@@ -109,7 +164,7 @@ def find_fixed_point(cell: Cell, drive: FloatArray, start: FloatArray) -> FloatA
     """
     state = start
     with np.errstate(over="ignore", invalid="ignore"):
-        for _ in range(ITERATIONS):
+        for _ in range(ITERATIONS if len(start) <= LARGEST_DENSE else ITERATIONS_LARGE):
             new = cell.step(drive, state)
             if not np.isfinite(new).all():
                 return None
@@ -121,25 +176,27 @@ def find_fixed_point(cell: Cell, drive: FloatArray, start: FloatArray) -> FloatA
 
 
 def _newton(cell: Cell, drive: FloatArray, state: FloatArray) -> FloatArray | None:
-    identity = np.eye(len(state))
-    for _ in range(20):
+    for _ in range(NEWTON_STEPS):
         new = cell.step(drive, state)
         if _residual(new, state) < TOLERANCE:
             return state
-        matrix = identity - cell.linearise(drive, state).jacobian()
-        if not np.isfinite(matrix).all():
+        step = _newton_step(cell.linearise(drive, state), new - state)
+        if step is None or not np.isfinite(state + step).all():
             return None
-        state = state + _solve(matrix, new - state)
-        if not np.isfinite(state).all():
-            return None
+        state = state + step
     return None
 
 
-def _solve(matrix: FloatArray, right: FloatArray) -> FloatArray:
-    """Newton's step; a line of fixed points makes I − J singular, which is no error."""
+def _newton_step(jacobian: Linearisation, right: FloatArray) -> FloatArray | None:
+    """(I − J)⁻¹ right, approximately for a wide state; None where J is not finite."""
+    if len(right) > LARGEST_DENSE:
+        return solve(lambda v: v - jacobian.jvp(v), right, NEWTON_PRODUCTS, NEWTON_TOLERANCE)
+    matrix = np.eye(len(right)) - jacobian.jacobian()
+    if not np.isfinite(matrix).all():
+        return None
     try:
         return np.asarray(np.linalg.solve(matrix, right))
-    except np.linalg.LinAlgError:
+    except np.linalg.LinAlgError:  # a line of fixed points makes it singular, which is no error
         return np.asarray(np.linalg.lstsq(matrix, right, rcond=None)[0])
 
 
@@ -151,37 +208,44 @@ def _linearise(
     cell: Cell, drive: FloatArray, state: FloatArray, at: Literal["origin", "fixed-point"]
 ) -> StepJacobian:
     with np.errstate(over="ignore", invalid="ignore"):
-        matrix = _one_sided_jacobian(cell, drive, state)
-    if not np.isfinite(matrix).all():
+        jacobian = _one_sided(cell, drive, state)
+        found = _dense(jacobian) if len(state) <= LARGEST_DENSE else _iterative(jacobian, state)
+    if found is None:
         return NOT_COMPUTED
-    eigenvalues = sorted_eigenvalues(matrix)
+    leading, norm = found
     return StepJacobian(
         at=at,
-        stable=bool(np.abs(eigenvalues[0]) < 1.0) if at == "fixed-point" else None,
-        eigenvalues=eigenvalues,
-        spectral_norm=float(np.linalg.norm(matrix, 2)),
+        stable=leading.radius < 1.0 if at == "fixed-point" else None,
+        leading=leading,
+        spectral_norm=norm,
         largest_state=float(np.abs(state).max()),
     )
 
 
-def _one_sided_jacobian(cell: Cell, drive: FloatArray, state: FloatArray) -> FloatArray:
-    """J; of a ReLU at exactly 0 with the slope 1 that a push into activity meets.
+def _dense(jacobian: Linearisation) -> tuple[Eigenvalues, float] | None:
+    """All eigenvalues, and the norm; None where an entry is not finite."""
+    matrix = jacobian.jacobian()
+    if not np.isfinite(matrix).all():
+        return None
+    return all_eigenvalues(matrix), float(np.linalg.norm(matrix, 2))
+
+
+def _iterative(jacobian: Linearisation, state: FloatArray) -> tuple[Eigenvalues, float] | None:
+    """The leading ones from products with vectors alone."""
+    leading = leading_eigenvalues(jacobian.jvp, len(state))
+    square = leading_eigenvalues(lambda v: jacobian.vjp(jacobian.jvp(v)).state, len(state), 1)
+    if leading is None or square is None:
+        return None
+    return leading, math.sqrt(square.radius)
+
+
+def _one_sided(cell: Cell, drive: FloatArray, state: FloatArray) -> Linearisation:
+    """Its linearisation; of a ReLU at exactly 0 with the slope 1 that a push into activity meets.
 
     Torch's slope there is 0, which would call every bias-free ReLU network stable at rest, and any
     perturbation of it gone at once, even at W_hh = 1.5.
     """
     if isinstance(cell, ElmanCell) and cell.weights.activation == "relu":
-        weight_hh = cell.weights.weight_hh
-        active = drive + weight_hh @ state >= 0.0
-        return scale_rows(active.astype(np.float64), weight_hh)
-    return cell.linearise(drive, state).jacobian()
-
-
-def sorted_eigenvalues(matrix: FloatArray) -> ComplexArray:
-    """Eigenvalues of a square matrix, largest modulus first, ties by real then imaginary part."""
-    values = np.linalg.eigvals(matrix).astype(np.complex128)
-    # Rounded keys: conjugates differ in the last bit of their modulus on some machines. Relative to
-    # the largest: eigenvalues of 1e-14 would all round to the same.
-    modulus = np.abs(values)
-    modulus = np.round(modulus / (modulus.max(initial=0.0) or 1.0), 12)
-    return np.asarray(values[np.lexsort((-values.imag, -values.real, -modulus))])
+        active = cell.preactivate(drive, state) >= 0.0
+        return ElmanLinearisation(cell.weights.weight_hh, active.astype(np.float64))
+    return cell.linearise(drive, state)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rnndiag.analysis import FileResult, LayerResult
 from rnndiag.comparison import LayerComparison
 from rnndiag.escape import printable
+from rnndiag.measure.spectrum import Spectrum
 from rnndiag.render.base import Screen, number
 from rnndiag.report import FileReport, Report
 from rnndiag.rounding import power_of_ten
@@ -108,13 +109,29 @@ def _spectrum_fields(item: LayerResult) -> Iterator[tuple[str, str]]:
         return
     for block in item.spectrum.blocks:
         yield f"norm_{block.block}", number(block.spectral_norm)
-    if item.layer.cell == "rnn":
-        yield "radius_hh", number(item.spectrum.blocks[0].spectral_radius)
+    yield from _state_map_fields(item.spectrum)
     jacobian = item.spectrum.settling.jacobian
     yield "jacobian_at", jacobian.at
     yield "jacobian_radius", number(jacobian.spectral_radius)
     yield "jacobian_stable", "-" if jacobian.stable is None else str(jacobian.stable).lower()
     yield "time_constant", number(jacobian.time_constant)
+    for rate in item.spectrum.along:
+        yield f"rate_{rate.drive}", number(rate.rate)
+
+
+def _state_map_fields(spectrum: Spectrum) -> Iterator[tuple[str, str]]:
+    block, state_map = spectrum.blocks[0], spectrum.state_map
+    if state_map is None:
+        return
+    yield "radius_hh", number(block.spectral_radius)
+    yield "gain_hh", number(block.gain)
+    yield "henrici", number(state_map.henrici)
+    yield "scaled_norm", number(state_map.scaled_norm.value)
+    yield "certified_contracting", str(state_map.certified_contracting).lower()
+    yield "transient_growth", number(state_map.transient_growth)
+    scaled = state_map.scaled_powers
+    yield "transient_growth_scaled", number(None if scaled is None else scaled.growth)
+    yield "eigenvalue_uncertainty", number(state_map.eigenvalue_uncertainty)
 
 
 def _trace_fields(item: LayerResult) -> Iterator[tuple[str, str]]:

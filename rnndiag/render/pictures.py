@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from rnndiag.cells.base import FloatArray
-from rnndiag.measure.fixed_point import ComplexArray
+from rnndiag.measure.eigenvalues import ComplexArray
 from rnndiag.readings.words import counted
 from rnndiag.render.canvas import Canvas
 

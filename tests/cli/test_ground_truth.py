@@ -1,81 +1,24 @@
 """Known answers, from a checkpoint that torch saved to the numbers that the command prints.
 
 Expected values and their tolerances are read from ground_truth.json at test time; each case is
-built as its "setup" says. The command runs as its own process.
+built as its "setup" says. The command runs as its own process. Growth rates, and what is no
+recurrent network, are in test_ground_truth_growth.py and test_ground_truth_theorems.py.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import subprocess
-import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
+from cli.known_answers import PRINTED, Runner, close, plain, public_cases
 from torch import nn
-
-# The JSON has twelve significant digits: a value may be off by 5e-13 relative, and a logarithm of
-# size ten by 5e-12 in its argument. Added to every case's own tolerance.
-PRINTED = 5e-12
-
-COMMAND = (sys.executable, "-m", "rnndiag")
 
 
 @pytest.fixture(scope="module")
 def truth(shared):
-    cases = json.loads((shared / "ground_truth.json").read_text())
-    return {case["id"]: case for case in cases}
-
-
-def plain(kind, input_size, hidden_size, weights, **options):
-    """A torch module in float64: zero but for the given parameters."""
-    module = kind(input_size, hidden_size, **options).double()
-    with torch.no_grad():
-        for name, parameter in module.named_parameters():
-            parameter.zero_().add_(torch.as_tensor(weights.get(name, 0.0), dtype=torch.float64))
-    return module
-
-
-class Runner:
-    """Saves a module once, and runs commands on it."""
-
-    def __init__(self, folder, module):
-        self.folder = folder
-        self.relu = getattr(module, "nonlinearity", "") == "relu"
-        torch.save(module.state_dict(), folder / "model.pt")
-
-    def run(self, command, *options):
-        declared = ["--as", "*weight_hh*=rnn:relu"] if self.relu else []
-        done = subprocess.run(
-            [*COMMAND, command, "model.pt", "--format", "json", *declared, *options],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert (done.returncode, done.stderr) == (0, "")
-        return json.loads(done.stdout)["files"][0]["layers"]
-
-    def spectrum(self):
-        (layer,) = self.run("spectrum")
-        return layer["spectrum"]
-
-    def trace(self, steps, inputs=None, h_0=0.0, c_0=None, cotangent=1.0, width=1):
-        """The traced layers' only drives; arrays are filled up to the needed shape."""
-        count = int(np.shape(h_0)[0]) if np.ndim(h_0) == 3 else 1
-        states = {"h_0": np.broadcast_to(h_0, (count, 1, width)).astype(float)}
-        if c_0 is not None:
-            states["c_0"] = np.full((1, 1, width), c_0)
-        np.savez(self.folder / "states.npz", **states)
-        np.save(self.folder / "cotangent.npy", np.broadcast_to(cotangent, (1, 1, width)) + 0.0)
-        np.save(self.folder / "inputs.npy", np.full((steps, 1, 1), inputs or 0.0))
-        layers = self.run(
-            *("bptt-trace", "--seq-len", str(steps), "--input", "inputs.npy"),
-            *("--initial-state", "states.npz", "--cotangent", "cotangent.npy"),
-        )
-        return [layer["trace"]["drives"][0] for layer in layers]
+    return public_cases(shared)
 
 
 @pytest.fixture
@@ -83,11 +26,11 @@ def save(tmp_path):
     return lambda module: Runner(tmp_path, module)
 
 
-def close(case, key, found):
-    """Whether a number is within the case's tolerance, relative, of what is expected."""
-    tolerance = case["tol"] + PRINTED
-    expected = case["value"][key]
-    assert found == pytest.approx(expected, rel=tolerance, abs=tolerance if not expected else 0.0)
+def test_every_public_case_is_tested(truth):
+    """By name, in this folder; the product's singular values are no command's, but measure's."""
+    here = Path(__file__).parent
+    text = "".join(path.read_text(encoding="utf-8") for path in here.glob("test_ground_truth*.py"))
+    assert [name for name in truth if f'"{name}"' not in text] == []
 
 
 def test_scalar_linear(truth, save):
@@ -157,8 +100,64 @@ def test_jordan_block(truth, save):
     close(case, "rho", spectrum["blocks"][0]["spectral_radius"])
     close(case, "peak", spectrum["transient_growth"])
     assert spectrum["transient_growth_step"] == case["value"]["k_star"]
+    assert spectrum["transient_growth_capped"] is False
+    # Relative to 0.9^k it grows as k^7, without end.
+    assert spectrum["transient_growth_scaled_step"] == 1000
+    assert spectrum["transient_growth_scaled_capped"] is True
     one_step = spectrum["blocks"][0]["spectral_norm"]
     assert one_step == pytest.approx(case["value"]["norms"]["1"], rel=case["tol"])
+
+
+@pytest.mark.parametrize("power", [10, 50, 100, 200, 400])
+def test_powers_of_a_jordan_block(truth, save, power):
+    """Positive weights and biases keep every ReLU active: the steps' product is W^k."""
+    case = truth["jordan8_0.9"]
+    jordan = 0.9 * np.eye(8) + np.diag(np.ones(7), 1)
+    weights = {"weight_hh_l0": jordan, "bias_ih_l0": 1.0}
+    model = save(plain(nn.RNN, 1, 8, weights, nonlinearity="relu"))
+    (layer,) = model.run("bptt-trace", "--seq-len", power, "--input", "zero", "--exponents", 2)
+    worst = layer["trace"]["drives"][0]["worst_case_growth_log10"]
+    assert 10**worst == pytest.approx(case["value"]["norms"][str(power)], rel=case["tol"])
+
+
+def test_grcar(truth, save):
+    """Powers of W/rho reach 4,983 and come down again; the eigenvalue is ill-conditioned."""
+    case = truth["grcar32"]
+    ones = [np.diag(np.ones(32 - k), k) for k in range(4)]
+    matrix = sum(ones, -np.diag(np.ones(31), -1))
+    spectrum = save(plain(nn.RNN, 1, 32, {"weight_hh_l0": matrix})).spectrum()
+    block = spectrum["blocks"][0]
+    close(case, "rho", block["spectral_radius"])
+    close(case, "rho_mp", block["spectral_radius"])
+    close(case, "sigma1", block["spectral_norm"])
+    close(case, "sigma1_mp", block["spectral_norm"])
+    close(case, "henrici", spectrum["henrici"])
+    close(case, "peak_scaled", spectrum["transient_growth_scaled"])
+    assert spectrum["transient_growth_scaled_step"] == case["value"]["k_star"]
+    assert spectrum["transient_growth_scaled_capped"] is False
+    assert spectrum["transient_growth"] is None
+    assert case["value"]["rho"] <= spectrum["scaled_norm"] < case["value"]["sigma1"]
+    # The condition number times n ε σ₁; a per cent for the shift of 1e-6 that stands for it.
+    condition = case["value"]["dominant_eigenvalue_condition_mp"]
+    uncertainty = condition * 32 * 2.0**-52 * case["value"]["sigma1"]
+    assert spectrum["eigenvalue_uncertainty"] == pytest.approx(uncertainty, rel=0.01)
+
+
+def test_girko(truth, save):
+    case = truth["girko_1000_g1.5"]
+    matrix = np.random.default_rng(7).standard_normal((1000, 1000)) * 1.5 / math.sqrt(1000)
+    spectrum = save(plain(nn.RNN, 1, 1000, {"weight_hh_l0": matrix})).spectrum()
+    block = spectrum["blocks"][0]
+    close(case, "gF", block["gain"])
+    close(case, "rho", block["spectral_radius"])
+    close(case, "sigma1", block["spectral_norm"])
+    close(case, "henrici", spectrum["henrici"])
+    moduli = np.hypot(*np.array(block["eigenvalues"]).T)
+    close(case, "frac_half", (moduli < 0.75).mean())
+    # The large Jacobian's leading eigenvalues are W's, found by another method.
+    jacobian = spectrum["jacobian"]
+    assert (jacobian["method"], jacobian["at"]) == ("arnoldi", "fixed-point")
+    close(case, "rho", jacobian["spectral_radius"])
 
 
 def test_delay_line(truth, save):

@@ -12,7 +12,9 @@ from measure.from_torch import cells_of
 from torch_oracle import CASES, make_module
 
 from rnndiag.cells import CELLS, LayerWeights
-from rnndiag.measure.fixed_point import find_fixed_point, measure_settling, sorted_eigenvalues
+from rnndiag.measure import fixed_point
+from rnndiag.measure.eigenvalues import sorted_eigenvalues
+from rnndiag.measure.fixed_point import LARGEST_STATE, find_fixed_point, measure_settling
 
 # Fixed points are found to 1e-13 relative by iteration, 1e-11 by Newton; see TOLERANCE there.
 FOUND = 1e-10
@@ -224,10 +226,63 @@ def test_extreme_weights_give_numbers_and_no_warning(kind, scale, bias):
 
 
 def test_a_state_that_is_too_wide_is_not_computed():
-    jacobian = measure_settling(rnn(np.zeros((2049, 2049)))).jacobian
+    rows = 4 * LARGEST_STATE  # projected to one number, so that the weights are small
+    zeros = np.zeros(rows)
+    weights = LayerWeights(
+        np.ones((rows, 1)), np.zeros((rows, 1)), zeros, zeros, np.ones((1, LARGEST_STATE))
+    )
+    jacobian = measure_settling(CELLS["lstm"](weights)).jacobian
     assert (jacobian.at, jacobian.stable, jacobian.spectral_radius) == ("none", None, None)
 
 
 def test_conjugates_are_neighbours():
     values = sorted_eigenvalues(turning_blocks())
     assert values[:3] == pytest.approx([-0.6, 0.5 * np.exp(0.4j), 0.5 * np.exp(-0.4j)], rel=EXACT)
+
+
+def test_modes_are_the_leading_eigenvalues_with_pairs_once():
+    modes = measure_settling(rnn(turning_blocks(), activation="relu")).jacobian.modes
+    assert [mode.eigenvalue for mode in modes] == pytest.approx(
+        [-0.6, 0.5 * np.exp(0.4j), 0.3], rel=EXACT
+    )
+    assert [mode.period for mode in modes] == [
+        pytest.approx(2.0, rel=EXACT),
+        pytest.approx(2 * math.pi / 0.4, rel=EXACT),
+        None,
+    ]
+    taus = [mode.time_constant for mode in modes]
+    assert taus == pytest.approx([-1 / math.log(size) for size in (0.6, 0.5, 0.3)], rel=EXACT)
+
+
+def large(kind, size=40, gain=0.3, bias=0.5):
+    rows = size * {"rnn": 1, "gru": 3, "lstm": 4}[kind]
+    rng = np.random.default_rng(8)
+    weight_hh = gain * rng.standard_normal((rows, size)) / math.sqrt(size)
+    zeros = np.zeros(rows)
+    weights = LayerWeights(np.ones((rows, 1)), weight_hh, bias * rng.standard_normal(rows), zeros)
+    return CELLS[kind](weights)
+
+
+@pytest.mark.parametrize("kind", ["rnn", "gru", "lstm"])
+def test_a_wide_state_is_measured_by_products_alone(monkeypatch, kind):
+    """The same network as a wide one, against torch's dense way of the same numbers."""
+    cell = large(kind)
+    dense = measure_settling(cell).jacobian
+    monkeypatch.setattr(fixed_point, "LARGEST_DENSE", 10)
+    found = measure_settling(cell).jacobian
+    assert (dense.leading.method, found.leading.method) == ("qr", "arnoldi")
+    assert (found.at, found.stable) == ("fixed-point", True)
+    assert found.largest_state == pytest.approx(dense.largest_state, rel=1e-9)
+    # Residuals of 1e-8 times condition numbers of some tens.
+    assert found.eigenvalues[:5] == pytest.approx(dense.eigenvalues[:5], rel=1e-6)
+    assert found.spectral_norm == pytest.approx(dense.spectral_norm, rel=1e-9)
+
+
+def test_newtons_steps_by_gmres_finish_a_slow_contraction(monkeypatch):
+    """200 steps of h′ = 0.9995 h + 1e-3, and of three dozen faster units, leave 90 % of the way."""
+    monkeypatch.setattr(fixed_point, "LARGEST_DENSE", 10)
+    sizes = np.linspace(0.9995, 0.1, 40)
+    settling = measure_settling(rnn(np.diag(sizes), 1e-3, "relu"))
+    assert settling.jacobian.stable
+    assert settling.jacobian.largest_state == pytest.approx(1e-3 / (1 - 0.9995), rel=1e-6)
+    assert settling.jacobian.spectral_radius == pytest.approx(0.9995, rel=1e-7)

@@ -44,6 +44,16 @@ def test_fields_are_key_and_value_and_agree_with_the_result():
     assert fields["cell"] == "rnn-tanh"
     assert fields["verdict"] == item.trace.verdict
     assert float(fields["norm_hh"]) == pytest.approx(item.spectrum.blocks[0].spectral_norm, 1e-5)
+    state_map, (zero, normal) = item.spectrum.state_map, item.spectrum.along
+    for key, value in (
+        ("henrici", state_map.henrici),
+        ("scaled_norm", state_map.scaled_norm.value),
+        ("transient_growth_scaled", state_map.scaled_powers.growth),
+        ("rate_zero", zero.rate),
+        ("rate_normal", normal.rate),
+    ):
+        assert float(fields[key]) == pytest.approx(value, rel=1e-5)
+    assert fields["certified_contracting"] == "false"
 
 
 def test_a_finding_is_one_line_with_code_and_severity():

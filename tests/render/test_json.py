@@ -89,12 +89,31 @@ def test_values_agree_with_the_result():
     assert math.hypot(real, imaginary) == pytest.approx(block["spectral_radius"], rel=1e-11)
 
 
+def test_the_spectrum_says_how_it_was_found():
+    layer = parsed(fixture_report("spectrum"))["files"][0]["layers"][0]
+    found = layer["spectrum"]
+    block, jacobian = found["blocks"][0], found["jacobian"]
+    assert (block["norm_method"], block["norm_tolerance"]) == ("svd", 0.0)
+    assert (block["radius_method"], block["radius_residual"]) == ("qr", None)
+    assert (jacobian["method"], jacobian["residual"]) == ("qr", None)
+    assert jacobian["spectral_radius"] == pytest.approx(
+        math.hypot(*jacobian["modes"][0]["eigenvalue"]), rel=1e-11
+    )
+    assert [rate["drive"] for rate in found["along_trajectory"]] == ["zero", "normal"]
+    assert block["spectral_radius"] <= found["scaled_norm"] <= block["spectral_norm"]
+    assert found["scaled_norm_condition"] >= 1.0
+    assert found["transient_growth_scaled"] >= 1.0
+    assert found["transient_growth_scaled_capped"] is False
+    assert found["transient_growth"] is None  # the radius is above 1
+
+
 def test_gates_have_no_eigenvalues():
     layer = parsed(fixture_report("spectrum", "delayed_recall_lstm.pt"))["files"][0]["layers"][0]
     assert [b["block"] for b in layer["spectrum"]["blocks"]] == ["i", "f", "g", "o"]
     assert all(b["eigenvalues"] is None for b in layer["spectrum"]["blocks"])
     for key in ("henrici", "orthogonality_error", "transient_growth", "certified_contracting"):
         assert layer["spectrum"][key] is None
+    assert layer["spectrum"]["scaled_norm"] is None
 
 
 def test_non_finite_numbers_are_spelled():

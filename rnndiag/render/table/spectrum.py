@@ -10,9 +10,12 @@ from rich.text import Text
 from rnndiag.analysis import FileResult, LayerResult
 from rnndiag.escape import printable
 from rnndiag.measure.fixed_point import StepJacobian
-from rnndiag.measure.spectrum import Spectrum, StateMap
+from rnndiag.measure.powers import PowerGrowth
+from rnndiag.measure.spectrum import BlockSpectrum, Spectrum
+from rnndiag.measure.state_map import StateMap
+from rnndiag.readings.settling import point_rate
 from rnndiag.readings.spectrum import read_spectrum
-from rnndiag.render.base import Screen, number
+from rnndiag.render.base import Screen, number, short
 from rnndiag.render.pictures import complex_plane
 from rnndiag.render.table.parts import (
     DETAILED_LAYERS,
@@ -22,9 +25,6 @@ from rnndiag.render.table.parts import (
     picture,
     table,
 )
-
-SHOWN_EIGENVALUES = 4
-"""Leading eigenvalues in the table; JSON has all of them."""
 
 
 def show(result: FileResult, screen: Screen) -> Iterator[RenderableType]:
@@ -40,9 +40,10 @@ def show(result: FileResult, screen: Screen) -> Iterator[RenderableType]:
             continue
         yield _blocks(item.spectrum)
         if item.spectrum.state_map is not None:
-            yield _state_map(item.spectrum.state_map)
+            yield _state_map(item.spectrum.blocks[0], item.spectrum.state_map)
         jacobian = item.spectrum.settling.jacobian
         yield from _jacobian(jacobian, item.spectrum.settling.after_push)
+        yield from _rates(item.spectrum)
         yield from _pictures(item.spectrum, screen)
         yield bullets(read_spectrum(item.layer, item.spectrum))
 
@@ -77,15 +78,37 @@ def _blocks(spectrum: Spectrum) -> RenderableType:
     return made
 
 
-def _state_map(state_map: StateMap) -> RenderableType:
-    made = table(
-        "W_hh as a map", "value", "for comparison", left=("W_hh as a map", "for comparison")
+def _state_map(block: BlockSpectrum, state_map: StateMap) -> RenderableType:
+    made = table("W_hh as a map", "value", TO_COMPARE, left=("W_hh as a map", TO_COMPARE))
+    ratio = (block.spectral_radius or 0.0) / block.gain if block.gain else None
+    made.add_row("radius / gain", number(ratio), "1 for a random matrix")
+    made.add_row(
+        "Henrici departure", number(state_map.henrici), "0 normal, 0.707 random, 1 at most"
     )
-    made.add_row("Henrici departure", number(state_map.henrici), "0.707 for a random matrix")
+    made.add_row(
+        "scaled norm",
+        number(state_map.scaled_norm.value),
+        "below 1 certifies that gradients vanish",
+    )
     made.add_row("orthogonality error", number(state_map.orthogonality_error), "0 for orthogonal")
-    growth = number(state_map.transient_growth)
-    made.add_row("transient growth", growth, "1 for a normal matrix of radius below 1")
+    made.add_row("transient growth", *_growth(state_map.powers, "radius is not below 1"))
+    made.add_row(
+        "the same of W / radius", *_growth(state_map.scaled_powers, "no finite W / radius")
+    )
+    uncertainty = state_map.eigenvalue_uncertainty
+    made.add_row("radius may be lower by", short(uncertainty), "rounding, seen through W_hh")
     return made
+
+
+TO_COMPARE = "to compare with"
+
+
+def _growth(growth: PowerGrowth | None, why_not: str) -> tuple[str, str]:
+    """The value, and where it is reached."""
+    if growth is None:
+        return number(None), why_not
+    beyond = f"; beyond {growth.last} unknown" if growth.capped else ""
+    return number(growth.growth), f"at power {growth.step}{beyond}; 1 for a normal matrix"
 
 
 def _jacobian(jacobian: StepJacobian, pushed: StepJacobian | None) -> Iterator[RenderableType]:
@@ -105,8 +128,40 @@ def _jacobian(jacobian: StepJacobian, pushed: StepJacobian | None) -> Iterator[R
                 number(one.period),
             )
     yield made
-    leading = ", ".join(_complex(value) for value in jacobian.eigenvalues[:SHOWN_EIGENVALUES])
-    yield Text(f"leading eigenvalues of the step Jacobian: {leading}")
+    if len(jacobian.modes) > 1:
+        yield _modes(jacobian)
+
+
+def _modes(jacobian: StepJacobian) -> RenderableType:
+    """The leading eigenvalues one by one."""
+    made = table("mode", "eigenvalue of J", "modulus", "time constant", "period")
+    for place, mode in enumerate(jacobian.modes, start=1):
+        made.add_row(
+            str(place),
+            _complex(mode.eigenvalue),
+            short(abs(mode.eigenvalue)),
+            short(mode.time_constant),
+            short(mode.period),
+        )
+    return made
+
+
+def _rates(spectrum: Spectrum) -> Iterator[RenderableType]:
+    """ln ρ beside the rates along trajectories."""
+    at_point = point_rate(spectrum.settling.jacobian)
+    if at_point is None or not spectrum.along:
+        return
+    made = table(RATE, "nats a step", "+/-", left=(RATE,))
+    made.add_row(f"ln of the radius, {_where(spectrum.settling.jacobian)}", short(at_point), "")
+    for rate in spectrum.along:
+        value = "overflow" if rate.rate is None else short(rate.rate)
+        made.add_row(DRIVES[rate.drive], value, f"{rate.margin:.2g}" if rate.margin else "")
+    yield made
+
+
+RATE = "growth rate of small changes"
+
+DRIVES = {"zero": "along trajectories, no input", "normal": "along trajectories, Gaussian input"}
 
 
 def _where(jacobian: StepJacobian) -> str:
