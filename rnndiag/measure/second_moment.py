@@ -12,6 +12,17 @@ from rnndiag.recognise.optimizers import Optimizer
 
 OptimizerKind = Literal["adam", "adamw", "amsgrad", "rmsprop", "adagrad", "sgd-momentum", "unknown"]
 
+TITLES: Mapping[OptimizerKind, str] = {
+    "adam": "Adam",
+    "adamw": "AdamW",
+    "amsgrad": "AMSGrad",
+    "rmsprop": "RMSprop",
+    "adagrad": "Adagrad",
+    "sgd-momentum": "SGD momentum",
+    "unknown": "optimizer's",
+}
+"""What people call them, before the word "state"."""
+
 SECOND_MOMENT: Mapping[OptimizerKind, tuple[str, str | None]] = {
     "adam": ("exp_avg_sq", "betas.1"),
     "adamw": ("exp_avg_sq", "betas.1"),

@@ -106,6 +106,9 @@ class TrainingState:
     effective_steps: float | None = None
     """About how many of the last steps gradient_rms_norm averages over."""
 
+    adds_weight_decay: bool = False
+    """Whether weight decay is, or may be, added to the gradients before they are averaged."""
+
     epsilon: float | None = None
     """What is added to the root of the second moment, of the first parameter group."""
 
@@ -168,6 +171,7 @@ def training_state(
         ),
         clipped_at=clipped_at,
         effective_steps=max((square.steps for square in squares), default=None),
+        adds_weight_decay=_adds_weight_decay(chosen),
         epsilon=epsilons[0] if epsilons else None,
         epoch=epochs[0] if epochs else None,
         loss_scale=scales[0].value if scales else None,
@@ -198,13 +202,17 @@ def _several(found: Sequence[Optimizer], chosen: Optimizer) -> Iterator[str]:
         yield f"{len(found)} optimizers in the file: only {where}, with the most state, is counted"
 
 
+def _adds_weight_decay(optimizer: Optimizer) -> bool:
+    return any(optimizer.settings("weight_decay")) and optimizer.decoupled is not True
+
+
 def _caveats(
     optimizer: Optimizer, kind: OptimizerKind, norm: float | None, scales: Sequence[Setting]
 ) -> Iterator[str]:
     """What to bear in mind about R: one sentence each."""
     if norm is None:
         return
-    if any(optimizer.settings("weight_decay")) and optimizer.decoupled is not True:
+    if _adds_weight_decay(optimizer):
         doubtful = optimizer.decoupled is None and kind in DECOUPLING
         yield f"{'unless it is AdamW, ' if doubtful else ''}includes weight decay * weights"
     for name, scale in scales:

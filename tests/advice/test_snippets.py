@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from rnndiag.advice.clipping import ClippingAdvice
-from rnndiag.advice.snippets import torch_snippet
+from rnndiag.advice.snippets.torch_loop import torch_loop
 from rnndiag.advice.truncation import TruncationAdvice
 
 CLIP = ClippingAdvice(max_norm=0.25, basis="convention", reasonable_range=None, reason="")
@@ -41,7 +41,7 @@ def execute(truncation: TruncationAdvice, model: nn.Module):
         **{"criterion": nn.MSELoss(), "batches": [(x, y), (x, y)]},
     }
     before = [p.clone() for p in model.parameters()]
-    exec(compile(torch_snippet(CLIP, truncation), "snippet", "exec"), names)
+    exec(compile(torch_loop(CLIP, truncation), "snippet", "exec"), names)
     assert any((a != b).any() for a, b in zip(before, model.parameters(), strict=True))
     return optimizer, names
 
@@ -65,7 +65,7 @@ def test_the_last_chunks_state_is_detached():
 
 
 def test_it_is_code_that_shows_the_values():
-    text = torch_snippet(CLIP, CHUNKED)
+    text = torch_loop(CLIP, CHUNKED)
     assert "max_norm=0.25" in text
     assert "split(6)" in text
     ast.parse(text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rnndiag.advice import Advice
+from rnndiag.advice import Advice, Change
 from rnndiag.render.json import clipping
 from rnndiag.render.json.plain import Object
 
@@ -23,6 +23,17 @@ def show(advice: Advice | None) -> Object | None:
             "layer": truncation.layer,
             "drive": truncation.drive,
         },
-        "changes": [],
+        "changes": [_change(change) for change in advice.changes],
         "snippets": advice.snippets,
+    }
+
+
+def _change(change: Change) -> Object:
+    return {
+        "what": change.what,
+        "because": change.because,
+        "source": change.source,
+        "layers": change.layers,
+        "evidence": change.evidence,
+        "code": change.code,
     }

@@ -8,18 +8,20 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from rnndiag.advice import Advice, TruncationAdvice
+from rnndiag.advice.snippets import FRAMEWORKS
+from rnndiag.render.table import changes
 from rnndiag.render.table import clipping as clipping_part
-from rnndiag.render.table.parts import bullets, table
+from rnndiag.render.table.parts import bullets, code, table
 
 
 def show(advice: Advice) -> Iterator[RenderableType]:
-    """The two values, what they rest on, and code to paste."""
+    """The two values, what they rest on, changes worth making, and code to paste."""
     yield _values(advice)
     yield bullets([*clipping_part.sentences(advice.clipping), *_truncation(advice.truncation)])
-    yield Text("\nPyTorch, to paste:", style="bold")
-    # Never wrapped: a line that the terminal breaks is still one line when it is copied.
-    for line in advice.snippets["torch"].splitlines():
-        yield Text(f"    {line}", no_wrap=True, overflow="ignore")
+    yield from changes.show(advice)
+    for name, text in advice.snippets.items():
+        yield Text(f"\n{FRAMEWORKS[name].title}, to paste:", style="bold")
+        yield from code(text)
 
 
 def _values(advice: Advice) -> RenderableType:
