@@ -17,9 +17,8 @@ def transformers_trainer(clipping: ClippingAdvice, truncation: TruncationAdvice)
     lines = [
         "from transformers import Trainer, TrainingArguments",
         "",
-        "arguments = TrainingArguments(",
-        f'    output_dir="out", max_grad_norm={clipping.max_norm:g}, logging_steps=1',
-        ")",
+        f'arguments = TrainingArguments(output_dir="out", max_grad_norm={clipping.max_norm:g}, '
+        "logging_steps=1)",
         "trainer = Trainer(model=model, args=arguments, train_dataset=train_dataset)",
         "trainer.train()",
         "# Norms before clipping are then in out/checkpoint-*/trainer_state.json, for --norms.",
