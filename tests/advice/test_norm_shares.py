@@ -6,6 +6,7 @@ import pytest
 import torch
 from advice.training import state
 from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
 
 from rnndiag.advice.norm_shares import norm_shares
 from rnndiag.analysis import Request, analyse
@@ -80,3 +81,19 @@ def test_shares_do_not_change_with_the_losss_scale():
 )
 def test_nothing_is_said_where_nothing_is_known(known):
     assert norm_shares(known, ()) is None
+
+
+def test_the_parts_of_a_rebuilt_weight_are_the_recurrences(tmp_path):
+    torch.manual_seed(0)
+    model = Tagger()
+    weight_norm(model.rnn, "weight_hh_l0")
+    optimizer = torch.optim.Adam(model.parameters(), betas=(0.9, 0.0))
+    model(torch.randn(6, 4, 3)).pow(2).sum().backward()
+    optimizer.step()
+    contents = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    torch.save(contents, tmp_path / "f.pt")
+    result = analyse(read(str(tmp_path / "f.pt")), Request())
+    own = sum(p.grad.pow(2).sum().item() for p in model.rnn.parameters())
+    shares = norm_shares(result.training_state, result.recognition.modules)
+    assert "model.rnn.parametrizations.weight_hh_l0.original1" in dict(shares.parameters)
+    assert shares.recurrent_norm == pytest.approx(own**0.5, rel=1e-5)

@@ -39,7 +39,7 @@ def propose(result: FileResult) -> Iterator[Change]:
                 f"{loss_of_gradient(drive)}, and no unit's {kind}-gate biases alone keep more than "
                 f"{gate.longest:.3g} steps"
             ),
-            source="Tallec & Ollivier 2018; Jozefowicz, Zaremba & Sutskever 2015",
+            source="Tallec & Ollivier 2018" + ("; " + _LSTMS if cell == "lstm" else ""),
             layers=tuple(item.layer.label for item, *_ in own),
             evidence={
                 "needed_steps": needed,
@@ -47,9 +47,12 @@ def propose(result: FileResult) -> Iterator[Change]:
                 "log10_gradient_at_last_lag": float(drive.log10_gradient_norm[-1]),
                 "bias": bias,
             },
-            code=_LSTM.format(needed=needed) if cell == "lstm" else _GRU.format(needed=needed),
+            code=(_LSTM if cell == "lstm" else _GRU).format(last=needed - 1),
         )
 
+
+_LSTMS = "Jozefowicz, Zaremba & Sutskever 2015"
+"""Who measured a positive forget bias on many architectures."""
 
 _LSTM = """\
 lstm = model.lstm  # the nn.LSTM, before it is trained; PyTorch's gates are i, f, g, o
@@ -57,7 +60,7 @@ hidden = lstm.hidden_size
 with torch.no_grad():
     for name, bias in lstm.named_parameters():
         if name.startswith("bias_ih"):
-            forget = torch.empty(hidden).uniform_(1.0, {needed} - 1.0).log()
+            forget = torch.empty(hidden).uniform_(1, {last}).log()
             bias[hidden : 2 * hidden] = forget
             bias[:hidden] = -forget
         elif name.startswith("bias_hh"):
@@ -69,6 +72,6 @@ hidden = gru.hidden_size
 with torch.no_grad():
     for name, bias in gru.named_parameters():
         if name.startswith("bias_ih"):
-            bias[hidden : 2 * hidden] = torch.empty(hidden).uniform_(1.0, {needed} - 1.0).log()
+            bias[hidden : 2 * hidden] = torch.empty(hidden).uniform_(1, {last}).log()
         elif name.startswith("bias_hh"):
             bias[hidden : 2 * hidden] = 0.0"""

@@ -82,4 +82,5 @@ def picture(lines: Sequence[str]) -> RenderableType:
 def code(text: str) -> Iterator[RenderableType]:
     """Code to paste, never wrapped: a line that the terminal breaks is one line when copied."""
     for line in text.splitlines():
-        yield Text(f"    {line}", no_wrap=True, overflow="ignore")
+        # In a group, because a console that is given a bare text forgets that it must not wrap.
+        yield Group(Text(f"    {line}", no_wrap=True, overflow="ignore"))
