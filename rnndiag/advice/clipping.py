@@ -187,7 +187,7 @@ def _convention(norms: Sequence[float], word: str, state: TrainingState | None) 
     if len(norms):
         missing = f"every {word} norm is zero"
     elif state is None:
-        missing = "the file holds no optimizer state"
+        missing = "the file holds no optimizer's running averages"
     elif state.gradient_rms_norm == 0.0:
         missing = f"every gradient that the {TITLES[state.optimizer]} state has seen was zero"
     else:

@@ -10,7 +10,9 @@ import numpy as np
 
 from rnndiag.recognise.optimizers import Optimizer
 
-OptimizerKind = Literal["adam", "adamw", "amsgrad", "rmsprop", "adagrad", "sgd-momentum", "unknown"]
+OptimizerKind = Literal[
+    "adam", "adamw", "amsgrad", "rmsprop", "adagrad", "adadelta", "sgd-momentum", "unknown"
+]
 
 TITLES: Mapping[OptimizerKind, str] = {
     "adam": "Adam",
@@ -18,6 +20,7 @@ TITLES: Mapping[OptimizerKind, str] = {
     "amsgrad": "AMSGrad",
     "rmsprop": "RMSprop",
     "adagrad": "Adagrad",
+    "adadelta": "Adadelta",
     "sgd-momentum": "SGD momentum",
     "unknown": "optimizer's",
 }
@@ -29,6 +32,7 @@ SECOND_MOMENT: Mapping[OptimizerKind, tuple[str, str | None]] = {
     "amsgrad": ("exp_avg_sq", "betas.1"),
     "rmsprop": ("square_avg", "alpha"),
     "adagrad": ("sum", None),
+    "adadelta": ("square_avg", "rho"),
 }
 """Running average of squared gradients, and the setting it decays by."""
 
@@ -50,8 +54,8 @@ def optimizer_kind(optimizer: Optimizer) -> OptimizerKind:
         return "amsgrad"
     if "exp_avg_sq" in keys:
         return "adamw" if optimizer.decoupled else "adam"
-    if "square_avg" in keys and "acc_delta" not in keys:
-        return "rmsprop"
+    if "square_avg" in keys:
+        return "adadelta" if "acc_delta" in keys else "rmsprop"
     if "sum" in keys:
         return "adagrad"
     return "sgd-momentum" if keys == {"momentum_buffer"} else "unknown"
@@ -61,7 +65,7 @@ def mean_squares(optimizer: Optimizer, kind: OptimizerKind) -> tuple[list[MeanSq
     """Of every parameter that tells it and has been stepped, and why another does not tell.
 
     Adam's second moment is v_t = (1-b) sum_s b^(t-s) g_s^2, b = beta2, so v_t / (1-b^t) is the
-    weighted mean of g_s^2. RMSprop has the same with alpha; Adagrad's (sum - initial) / t weighs
+    weighted mean of g_s^2. RMSprop and Adadelta have the same; Adagrad's (sum - initial) / t weighs
     all steps alike. Kingma & Ba 2015, algorithm 1.
     """
     if kind not in SECOND_MOMENT:

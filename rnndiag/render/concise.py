@@ -147,4 +147,4 @@ def _advice(file: FileReport) -> Iterator[str]:
     )
     for change in file.advice.changes:
         layers = ",".join(map(printable, change.layers))
-        yield f"change: {change.what}; because {change.because}; layers={layers}"
+        yield f"change: {change.what}; because {printable(change.because)}; layers={layers}"

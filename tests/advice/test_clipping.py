@@ -128,7 +128,7 @@ def test_a_single_step_is_called_one():
 @pytest.mark.parametrize(
     ("known", "words"),
     [
-        (None, "the file holds no optimizer state"),
+        (None, "the file holds no optimizer's running averages"),
         (
             state(
                 optimizer="sgd-momentum",

@@ -67,6 +67,7 @@ def weighted_squares(seen, decay):
         (torch.optim.NAdam, {}, "adam", 0.999),
         (torch.optim.RMSprop, {"alpha": 0.9}, "rmsprop", 0.9),
         (torch.optim.RMSprop, {"centered": True, "momentum": 0.5}, "rmsprop", 0.99),
+        (torch.optim.Adadelta, {}, "adadelta", 0.9),
         (torch.optim.Adagrad, {}, "adagrad", 1.0),
         (torch.optim.Adagrad, {"initial_accumulator_value": 0.7}, "adagrad", 1.0),
     ],
@@ -110,7 +111,6 @@ def test_every_parameter_has_its_own_steps_and_decay(tmp_path):
     ("optimizer_class", "options", "kind"),
     [
         (torch.optim.SGD, {"momentum": 0.9}, "sgd-momentum"),
-        (torch.optim.Adadelta, {}, "unknown"),
         (torch.optim.Adamax, {}, "unknown"),
     ],
 )
