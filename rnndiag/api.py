@@ -6,7 +6,7 @@ report holds the errors of single files.
 
 from __future__ import annotations
 
-from rnndiag.advice import Advice, advise
+from rnndiag.advice import Advice, AdviceRequest, advise
 from rnndiag.analysis import FileResult, Request, analyse
 from rnndiag.containers import read
 from rnndiag.gate import check_paths
@@ -34,9 +34,11 @@ def trace(path: str, request: TraceRequest | None = None) -> FileResult:
     return analyse(read(path), Request(trace=request or TraceRequest()))
 
 
-def suggest(path: str, request: TraceRequest | None = None) -> Advice:
-    """A clip value and a truncation length with what they rest on."""
-    return advise(trace(path, request))
+def suggest(
+    path: str, request: TraceRequest | None = None, known: AdviceRequest | None = None
+) -> Advice:
+    """A clip value and a truncation length with what they rest on, and changes worth making."""
+    return advise(trace(path, request), known)
 
 
 def check(*paths: str, request: TraceRequest | None = None, fail_on: FailOn = "error") -> Report:

@@ -8,6 +8,7 @@ import pytest
 from cli.command import FIXTURES
 
 import rnndiag
+from rnndiag.advice import AdviceRequest
 from rnndiag.cli import run
 from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.tracing import TraceRequest
@@ -40,6 +41,8 @@ def test_inspect_measures_nothing_more():
 
 def test_suggest_and_read():
     assert rnndiag.suggest(PATH).clipping.basis == "optimizer-state"
+    known = AdviceRequest(logged_norms=[0.5] * 30)
+    assert rnndiag.suggest(PATH, known=known).clipping.basis == "logged-norms"
     assert rnndiag.read(PATH).container == "torch-zip"
 
 

@@ -9,9 +9,11 @@ from typing import get_args, get_type_hints
 import pytest
 
 from rnndiag import drives, report
+from rnndiag.advice.changes import CHANGES
+from rnndiag.advice.snippets import FRAMEWORKS
 from rnndiag.cells import CELLS
 from rnndiag.cells.base import Cell
-from rnndiag.cli import app, options
+from rnndiag.cli import app, options, suggest
 from rnndiag.containers import CONTAINERS
 from rnndiag.containers.candidate import Container
 from rnndiag.errors import INPUT_CODES, InputCode
@@ -85,6 +87,20 @@ def test_every_cell_file_is_registered():
     assert set(CELLS) == set(get_args(CellKind)) == set(GATES) == set(BLOCKS)
     assert {name: len(blocks) for name, blocks in BLOCKS.items()} == GATES
     assert Cell not in CELLS.values()
+
+
+def test_every_change_file_is_registered():
+    files = {path.stem for path in (PACKAGE / "advice" / "changes").glob("*.py")}
+    homes = [propose.__module__.rpartition(".")[2] for propose in CHANGES]
+    assert sorted(homes) == sorted(files - {"__init__", "base"})
+
+
+def test_every_framework_has_its_file_and_is_offered():
+    files = {path.stem for path in (PACKAGE / "advice" / "snippets").glob("*.py")}
+    homes = {one.snippet.__module__.rpartition(".")[2] for one in FRAMEWORKS.values()}
+    assert homes == files - {"__init__", "base"}
+    assert tuple(FRAMEWORKS) == get_args(suggest.Framework)
+    assert {one.name for one in FRAMEWORKS.values()} == set(FRAMEWORKS)
 
 
 def test_the_command_lines_choices_are_the_reports():

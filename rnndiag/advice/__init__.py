@@ -1,17 +1,20 @@
-"""From results to a clip value, a truncation length and code to paste."""
+"""From results to a clip value, a truncation length, changes worth making and code to paste."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rnndiag.advice.clipping import ClippingAdvice, advise_clipping
-from rnndiag.advice.snippets import torch_snippet
+from rnndiag.advice.changes import Change, propose
+from rnndiag.advice.clipping import ClipEvidence, ClippingAdvice, advise_clipping
+from rnndiag.advice.norm_shares import norm_shares
+from rnndiag.advice.present_clip import PresentClip, judge_norm, judge_value
+from rnndiag.advice.snippets import FRAMEWORKS
 from rnndiag.advice.truncation import DEFAULT_BIAS, TruncationAdvice, advise_truncation
 from rnndiag.analysis import FileResult
-from rnndiag.measure.training_state import clip_setting
+from rnndiag.measure.training_state import clip_setting, value_clip_setting
 
-__all__ = ["Advice", "AdviceRequest", "ClippingAdvice", "TruncationAdvice", "advise"]
+__all__ = ["Advice", "AdviceRequest", "Change", "ClippingAdvice", "TruncationAdvice", "advise"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,12 @@ class AdviceRequest:
     logged_norms: Sequence[float] = ()
     """Norms of the whole gradient before clipping, logged while training."""
 
+    probe_norms: Sequence[float] = ()
+    """The same, captured over steps of the user's own data and loss at this checkpoint."""
+
+    framework: str = "torch"
+    """Which one of FRAMEWORKS code is wanted for."""
+
 
 @dataclass(frozen=True)
 class Advice:
@@ -33,13 +42,32 @@ class Advice:
     truncation: TruncationAdvice
 
     snippets: dict[str, str]
-    """Code by framework: "torch"."""
+    """Code for the framework that was asked for, under its name."""
+
+    changes: tuple[Change, ...] = ()
+    """Changes worth making; none for a healthy network."""
 
 
 def advise(result: FileResult, request: AdviceRequest | None = None) -> Advice:
     """Advice for a file whose layers were traced."""
     request = request or AdviceRequest()
-    setting = clip_setting(result.checkpoint)
-    clipping = advise_clipping(result.training_state, setting, request.logged_norms)
+    clipping = _clipping(result, request)
     truncation = advise_truncation(result.layers, request.bias)
-    return Advice(clipping, truncation, {"torch": torch_snippet(clipping, truncation)})
+    framework = FRAMEWORKS[request.framework]
+    snippets = {framework.name: framework.snippet(clipping, truncation)}
+    return Advice(clipping, truncation, snippets, propose(result))
+
+
+def _clipping(result: FileResult, request: AdviceRequest) -> ClippingAdvice:
+    evidence = ClipEvidence(request.logged_norms, request.probe_norms, result.training_state)
+    shares = norm_shares(result.training_state, result.recognition.modules)
+    return advise_clipping(evidence, _present(result, evidence), shares)
+
+
+def _present(result: FileResult, evidence: ClipEvidence) -> PresentClip | None:
+    """The clip setting in the file, by norm before one by value."""
+    by_norm = clip_setting(result.checkpoint)
+    if by_norm is not None:
+        return judge_norm(by_norm, *evidence.measured, evidence.state)
+    by_value = value_clip_setting(result.checkpoint)
+    return None if by_value is None else judge_value(by_value, evidence.state)

@@ -1,13 +1,16 @@
-"""A clip value: from the gradients that the optimizer saw, else a convention."""
+"""A clip value: from measured norms, else from the optimizer's state, else a convention."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
+from rnndiag.advice.norm_shares import NormShares
+from rnndiag.advice.present_clip import PresentClip
+from rnndiag.measure.second_moment import TITLES
 from rnndiag.measure.training_state import TrainingState
 
 CONVENTION = 1.0
@@ -17,13 +20,21 @@ SPREAD = (0.5, 10.0)
 """Pascanu, Mikolov & Bengio 2013: half to ten times the average norm gives similar training."""
 
 PERCENTILE = 95
-"""Of logged norms: clips the rare spikes and leaves ordinary steps alone."""
+"""Of measured norms: clips the rare spikes and leaves ordinary steps alone."""
+
+FEWEST = 20
+"""Norms below which one of them is more than the 5 % that a 95th percentile leaves out."""
+
+PILE = (1e-3, 0.05)
+"""So near to the largest norm lies more than this share only if something cut them off there."""
 
 LOG_NORMS = (
     "log the norms that clip_grad_norm_ returns over 100 steps and rerun with --norms FILE, one "
     "norm a line"
 )
 """What to supply where the file cannot tell."""
+
+Basis = Literal["logged-norms", "probe", "optimizer-state", "already-clipped", "convention"]
 
 
 @dataclass(frozen=True)
@@ -33,85 +44,152 @@ class ClippingAdvice:
     max_norm: float
     """Norm over all parameters together, in the units of the loss that was trained."""
 
-    basis: Literal["logged-norms", "optimizer-state", "already-clipped", "convention"]
+    basis: Basis
 
     reasonable_range: tuple[float, float] | None
-    """Where to search around a measured value; None for the convention."""
+    """Where to search around an average; None for a percentile and for the convention."""
 
     reason: str
     """One sentence: where the value comes from."""
 
     caveats: tuple[str, ...] = ()
-    setting: tuple[str, float] | None = None
-    """Name and value of a clip setting that the file itself holds."""
+
+    fires: float | None = None
+    """Share of the measured steps whose norm is above max_norm; None where there are none."""
+
+    present: PresentClip | None = None
+    """A clip setting that the file itself holds, and what it does."""
+
+    shares: NormShares | None = None
+    """What the norm consists of, by the optimizer's state."""
+
+
+@dataclass(frozen=True)
+class ClipEvidence:
+    """Everything that may tell how large gradients are, most trusted first."""
+
+    logged: Sequence[float] = ()
+    """Norms before clipping that training logged."""
+
+    probe: Sequence[float] = ()
+    """Norms before clipping, captured at this checkpoint on the user's own data and loss."""
+
+    state: TrainingState | None = None
+
+    @property
+    def measured(self) -> tuple[Sequence[float], str]:
+        """Single steps' norms and what to call them; none, where neither source has any."""
+        if self.logged:
+            return self.logged, "logged"
+        return [norm for norm in self.probe if np.isfinite(norm)], "captured"
 
 
 def advise_clipping(
-    state: TrainingState | None,
-    setting: tuple[str, float] | None = None,
-    logged: Sequence[float] = (),
+    evidence: ClipEvidence, present: PresentClip | None = None, shares: NormShares | None = None
 ) -> ClippingAdvice:
-    """Take the 95th percentile of logged norms, else the optimizer state's R, else the convention.
+    """The value of the most trusted source: logged norms, a probe, the optimizer, the convention.
 
-    R is the root mean square norm of the last gradients; at a round number it is the clip value
-    that was in force.
+    Of at least 20 norms the 95th percentile, of fewer their root mean square; R of the optimizer's
+    state, which is the root mean square norm of the last gradients; at a round number that is the
+    clip value that was in force.
     """
-    if logged:
-        return _from_logged(logged, setting)
-    norm = None if state is None else state.gradient_rms_norm
-    if state is None or norm is None or norm <= 0.0:
-        return ClippingAdvice(
-            max_norm=CONVENTION,
-            basis="convention",
-            reasonable_range=None,
-            reason=_convention_reason(state),
-            setting=setting,
-        )
-    if state.clipped_at is not None:
-        return ClippingAdvice(
-            max_norm=state.clipped_at,
-            basis="already-clipped",
-            reasonable_range=None,
-            reason=(
-                f"the {state.optimizer} state's gradient norm, {norm:.4g}, lies at a round number: "
-                "the gradients were probably clipped there at every step, so how large they were "
-                f"before is gone; {LOG_NORMS}"
-            ),
-            setting=setting,
+    norms, word = evidence.measured
+    state = evidence.state
+    if len(norms) and max(norms) > 0.0:
+        advice = _from_norms(np.asarray(norms, np.float64), word, len(evidence.probe) - len(norms))
+    elif state is None or not state.gradient_rms_norm:
+        advice = ClippingAdvice(CONVENTION, "convention", None, _convention(norms, word, state))
+    elif state.clipped_at is not None:
+        advice = _already_clipped(state, state.gradient_rms_norm, state.clipped_at)
+    else:
+        advice = _from_state(state, state.gradient_rms_norm, present)
+    return replace(advice, present=present, shares=shares)
+
+
+UNITS = "it holds for this loss and its reduction, this batch size and sequence length"
+"""A sum over the batch makes every norm that many times larger."""
+
+
+def _from_norms(norms: np.ndarray, word: str, left_out: int) -> ClippingAdvice:
+    few = len(norms) < FEWEST
+    mean = float(np.sqrt(np.mean(norms**2)))
+    value = float(f"{mean if few else np.percentile(norms, PERCENTILE):.3g}")
+    what = "root mean square" if few else f"{PERCENTILE}th percentile"
+    fires = float(np.mean(norms > value))
+    caveats = [UNITS]
+    if few:
+        caveats.append(f"{len(norms)} norms show no spikes: a percentile needs {FEWEST}")
+    if word == "captured" and left_out:
+        caveats.append(f"{left_out} captured norms are not finite and were left out")
+    near = float(np.mean(norms >= (1.0 - PILE[0]) * norms.max()))
+    if not few and near > PILE[1]:
+        caveats.append(
+            f"{near:.0%} of the norms lie at the largest, {norms.max():.4g}: they were probably "
+            "logged after clipping; log what clip_grad_norm_ returns, which is the norm before"
         )
     return ClippingAdvice(
-        max_norm=float(f"{norm:.2g}"),
+        max_norm=value,
+        basis="logged-norms" if word == "logged" else "probe",
+        reasonable_range=(SPREAD[0] * mean, SPREAD[1] * mean) if few else None,
+        reason=(
+            f"{what} of {len(norms):,} {word} norms (median {np.median(norms):.4g}, "
+            f"largest {norms.max():.4g}); it would have clipped {fires:.1%} of those steps"
+        ),
+        caveats=tuple(caveats),
+        fires=fires,
+    )
+
+
+def _already_clipped(state: TrainingState, norm: float, clipped_at: float) -> ClippingAdvice:
+    return ClippingAdvice(
+        max_norm=clipped_at,
+        basis="already-clipped",
+        reasonable_range=None,
+        reason=(
+            f"the {TITLES[state.optimizer]} state's gradient norm is {norm:.4g}, a clip value: the "
+            "gradients were probably clipped there at nearly every step, so how large they were "
+            f"before is gone; {LOG_NORMS}"
+        ),
+    )
+
+
+def _from_state(state: TrainingState, norm: float, present: PresentClip | None) -> ClippingAdvice:
+    value = float(f"{norm:.2g}")
+    return ClippingAdvice(
+        max_norm=value,
         basis="optimizer-state",
         reasonable_range=(SPREAD[0] * norm, SPREAD[1] * norm),
         reason=(
-            f"the {state.optimizer} state holds the gradients' root mean square norm over its last "
-            f"steps: {norm:.4g}, as the optimizer saw them, after any clipping"
+            f"the {TITLES[state.optimizer]} state holds the gradients' root mean square norm over "
+            f"{_window(state)}: {norm:.4g}, as the optimizer saw them, after any clipping"
         ),
-        caveats=(*state.caveats, "spikes do not show in it: compare with logged norms"),
-        setting=setting,
+        caveats=(*state.caveats, _firing(norm, value, present), UNITS),
     )
 
 
-def _from_logged(logged: Sequence[float], setting: tuple[str, float] | None) -> ClippingAdvice:
-    value = float(f"{np.percentile(logged, PERCENTILE):.3g}")
-    fired = float(np.mean(np.asarray(logged) > value))
-    return ClippingAdvice(
-        max_norm=value,
-        basis="logged-norms",
-        reasonable_range=None,
-        reason=(
-            f"95th percentile of {len(logged)} logged norms (median {np.median(logged):.4g}, "
-            f"largest {max(logged):.4g}); it would have clipped {fired:.1%} of those steps"
-        ),
-        setting=setting,
-    )
+def _firing(norm: float, value: float, present: PresentClip | None) -> str:
+    """What a mean square says of the share of steps above a value: Markov's inequality."""
+    untold = "a mean tells neither how often it fires nor spikes"
+    if present is not None and present.algorithm == "norm":
+        return f"{untold}; what was clipped at {present.value:g} was larger before"
+    two, five = (f"{(norm / (k * value)) ** 2:.0%}" for k in (2, 5))
+    return f"{untold}; at most {two} of steps were above {2 * value:g}, {five} above {5 * value:g}"
 
 
-def _convention_reason(state: TrainingState | None) -> str:
-    if state is None:
-        missing = "the file holds no optimizer state"
+def _window(state: TrainingState) -> str:
+    """About how many steps the optimizer's average reaches back."""
+    if state.effective_steps is None or state.effective_steps < 2.0:
+        return "its last step"
+    return f"about its last {float(f'{state.effective_steps:.2g}'):,.0f} steps"
+
+
+def _convention(norms: Sequence[float], word: str, state: TrainingState | None) -> str:
+    if len(norms):
+        missing = f"every {word} norm is zero"
+    elif state is None:
+        missing = "the file holds no optimizer's running averages"
     elif state.gradient_rms_norm == 0.0:
-        missing = f"every gradient that the {state.optimizer} state has seen was zero"
+        missing = f"every gradient that the {TITLES[state.optimizer]} state has seen was zero"
     else:
-        missing = f"the {state.optimizer} state gives no gradient norm ({state.absent})"
+        missing = f"the {TITLES[state.optimizer]} state gives no gradient norm ({state.absent})"
     return f"convention, not measured: {missing}; {LOG_NORMS}"

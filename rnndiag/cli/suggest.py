@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,6 +13,9 @@ from rnndiag.cli.single import run_single
 
 if TYPE_CHECKING:
     from rnndiag.advice import AdviceRequest
+
+
+Framework = Literal["torch", "lightning", "transformers"]
 
 
 @dataclass(frozen=True)
@@ -28,16 +31,24 @@ class Advising:
     norms: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE", help="Gradient norms logged while training: one a line, csv or jsonl."
+            metavar="FILE",
+            help="Gradient norms logged while training: one a line, csv, jsonl or json.",
         ),
     ] = None
+    framework: Annotated[
+        Framework, typer.Option("--for", help="What the code to paste is written for.")
+    ] = "torch"
 
     def request(self) -> AdviceRequest:
         """Read the files that were named."""
         from rnndiag.advice import AdviceRequest
         from rnndiag.containers.norms import read_norms
 
-        return AdviceRequest(self.bias, () if self.norms is None else read_norms(self.norms))
+        return AdviceRequest(
+            self.bias,
+            logged_norms=() if self.norms is None else read_norms(self.norms),
+            framework=self.framework,
+        )
 
 
 @spread

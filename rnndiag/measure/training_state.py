@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from rnndiag.containers.checkpoint import Checkpoint, StoredTensor
+from rnndiag.measure.second_moment import MeanSquare, OptimizerKind, mean_squares, optimizer_kind
 from rnndiag.recognise.optimizers import Optimizer, optimizers
 from rnndiag.recognise.parameters import match_parameters
 from rnndiag.recognise.settings import (
@@ -18,6 +19,7 @@ from rnndiag.recognise.settings import (
     epoch_setting,
     loss_scales,
     sequence_length_setting,
+    value_clip_setting,
 )
 
 __all__ = [
@@ -27,15 +29,18 @@ __all__ = [
     "clip_setting",
     "sequence_length_setting",
     "training_state",
+    "value_clip_setting",
 ]
-
-OptimizerKind = Literal["adam", "adamw", "amsgrad", "rmsprop", "adagrad", "sgd-momentum", "unknown"]
 
 ROUND_NUMBERS = (1.0, 2.0, 2.5, 5.0, 10.0)
 """What people choose as clip values, within a decade."""
 
-ROUND_TOLERANCE = 0.01
-"""R of a run that is always clipped lies this near its clip value (measured: 0.0499 at 0.05)."""
+CLIPPED_BELOW = 0.01
+"""R of a run that is always clipped lies this little below its clip value (measured: 0.0499 at
+0.05): a random norm does so for one round number in fifty."""
+
+CLIPPED_ABOVE = 1e-4
+"""No clipped norm is above its clip value but by rounding (measured: 6e-6 in a real file)."""
 
 
 class ParameterGradient(NamedTuple):
@@ -49,6 +54,14 @@ class ParameterGradient(NamedTuple):
 
     state: str
     """Name of its state in the file, "optimizer.state.0"."""
+
+    size: int
+    """Elements."""
+
+    @property
+    def mean_square(self) -> float:
+        """What this parameter adds to R^2: the mean of its squared gradient norm."""
+        return self.rms**2 * self.size
 
 
 @dataclass(frozen=True)
@@ -87,7 +100,17 @@ class TrainingState:
     """What to bear in mind about gradient_rms_norm, in plain sentences."""
 
     clipped_at: float | None = None
-    """The round number that gradient_rms_norm lies at: probably a clip value that always held."""
+    """The clip value that gradient_rms_norm lies at, so that it held at nearly every step: the
+    file's own where it names one, else a round number, which is probable."""
+
+    effective_steps: float | None = None
+    """About how many of the last steps gradient_rms_norm averages over."""
+
+    adds_weight_decay: bool = False
+    """Whether weight decay is, or may be, added to the gradients before they are averaged."""
+
+    epsilon: float | None = None
+    """What is added to the root of the second moment, of the first parameter group."""
 
     epoch: int | None = None
     """Of training, as the file counts it."""
@@ -101,15 +124,6 @@ class TrainingState:
         return self.not_mapped is None
 
 
-SECOND_MOMENT: Mapping[OptimizerKind, tuple[str, str | None]] = {
-    "adam": ("exp_avg_sq", "betas.1"),
-    "adamw": ("exp_avg_sq", "betas.1"),
-    "amsgrad": ("exp_avg_sq", "betas.1"),
-    "rmsprop": ("square_avg", "alpha"),
-    "adagrad": ("sum", None),
-}
-"""Running average of squared gradients, and the setting it decays by."""
-
 DECOUPLING: frozenset[OptimizerKind] = frozenset({"adam", "amsgrad"})
 """Kinds whose file may be that of a variant whose weight decay bypasses the averages."""
 
@@ -121,23 +135,22 @@ def training_state(
 
     A companion is a file beside the model's that holds the optimizer's state.
 
-    Adam's second moment is v_t = (1-b) sum_s b^(t-s) g_s^2, b = beta2, so v_t / (1-b^t) is the
-    weighted mean of g_s^2, and R^2 its sum over all elements. RMSprop has the same with alpha;
-    Adagrad's (sum - initial) / t weighs all steps alike. Kingma & Ba 2015, algorithm 1.
+    R^2 is the sum of all parameters' mean squares, see `mean_squares`.
     """
     files = (checkpoint,) if companion is None else (companion, checkpoint)
     found = optimizers(files[0])
     if not found:
         return None
     chosen = max(found, key=lambda optimizer: len(optimizer.states))
-    kind = _kind(chosen)
+    kind = optimizer_kind(chosen)
     match = match_parameters(chosen, checkpoint)
     scales = [scale for file in files for scale in loss_scales(file)]
     epochs = [epoch for file in files if (epoch := epoch_setting(file)) is not None]
-    squares, absent = _mean_squares(chosen, kind)
+    squares, absent = mean_squares(chosen, kind)
     norm = None if absent else math.sqrt(sum(square.total for square in squares))
     steps = [step for name in chosen.states if (step := chosen.step(name)) is not None]
-    rates = chosen.settings("lr")
+    rates, epsilons = chosen.settings("lr"), chosen.settings("eps")
+    clipped_at = None if norm is None else _clip_value(norm, files)
     return TrainingState(
         optimizer=kind,
         step=int(max(steps)) if steps else None,
@@ -151,25 +164,18 @@ def training_state(
             _gradient(square, f"{chosen.prefix}state.{square.parameter}", match.names)
             for square in squares
         ),
-        caveats=(*_several(found, chosen), *_caveats(chosen, kind, norm, scales)),
-        clipped_at=None if norm is None else _round_number(norm),
+        caveats=(
+            *_several(found, chosen),
+            *_caveats(chosen, kind, norm, scales),
+            *([] if clipped_at is None else [f"probably clipped at {clipped_at:g}: {GONE}"]),
+        ),
+        clipped_at=clipped_at,
+        effective_steps=max((square.steps for square in squares), default=None),
+        adds_weight_decay=_adds_weight_decay(chosen),
+        epsilon=epsilons[0] if epsilons else None,
         epoch=epochs[0] if epochs else None,
         loss_scale=scales[0].value if scales else None,
     )
-
-
-def _kind(optimizer: Optimizer) -> OptimizerKind:
-    """Which optimizer keeps such averages."""
-    keys = {key for state in optimizer.states.values() for key in state}
-    if "max_exp_avg_sq" in keys:
-        return "amsgrad"
-    if "exp_avg_sq" in keys:
-        return "adamw" if optimizer.decoupled else "adam"
-    if "square_avg" in keys and "acc_delta" not in keys:
-        return "rmsprop"
-    if "sum" in keys:
-        return "adagrad"
-    return "sgd-momentum" if keys == {"momentum_buffer"} else "unknown"
 
 
 def _averages(optimizer: Optimizer) -> Iterator[StoredTensor]:
@@ -183,70 +189,10 @@ def _non_finite(tensor: StoredTensor) -> int:
     return tensor.size - int(np.count_nonzero(np.isfinite(tensor.load())))
 
 
-class MeanSquare(NamedTuple):
-    """The mean over steps of one parameter's squared gradient norm."""
-
-    parameter: str
-    total: float
-    size: int
-
-
 def _gradient(square: MeanSquare, state: str, names: Mapping[str, str]) -> ParameterGradient:
     """A mean square under the parameter's own name, or its state's."""
     rms = math.sqrt(square.total / square.size)
-    return ParameterGradient(names.get(square.parameter, state), rms, state)
-
-
-def _mean_squares(optimizer: Optimizer, kind: OptimizerKind) -> tuple[list[MeanSquare], str | None]:
-    """Of every parameter that tells it and has been stepped, and why another does not tell."""
-    if kind not in SECOND_MOMENT:
-        return [], "no second moment of the gradients: not in this file"
-    squares: list[MeanSquare] = []
-    reasons: list[str] = []
-    for parameter in optimizer.states:
-        total = _mean_square(optimizer, parameter, *SECOND_MOMENT[kind])
-        if isinstance(total, str):
-            reasons.append(total)
-        elif total is not None:
-            size = optimizer.states[parameter][SECOND_MOMENT[kind][0]].size
-            squares.append(MeanSquare(parameter, total, size))
-    if not squares and not reasons:
-        reasons.append("no step has been taken")
-    return squares, reasons[0] if reasons else None
-
-
-def _mean_square(
-    optimizer: Optimizer, parameter: str, key: str, decay_name: str | None
-) -> float | str | None:
-    """Sum of a second moment without its bias; a text where it is not told, None before step 1."""
-    moment, step = optimizer.states[parameter].get(key), optimizer.step(parameter)
-    if moment is None:
-        return f"a parameter has no {key} in this file"
-    if step is None:
-        return "the number of steps is not in this file"
-    if step < 1:
-        return None
-    weight = _weight(optimizer, parameter, decay_name, step)
-    if weight is None:
-        return f"{decay_name}, the decay of the second moment, is not in this file"
-    with np.errstate(all="ignore"):
-        total = float(np.sum(moment.load(), dtype=np.float64))
-    if not math.isfinite(total) or total < 0:
-        return "a second moment holds values that no gradients give"
-    if decay_name is None:
-        initial = optimizer.setting("initial_accumulator_value", parameter) or 0.0
-        total = max(total - initial * moment.size, 0.0)
-    return total / weight
-
-
-def _weight(
-    optimizer: Optimizer, parameter: str, decay_name: str | None, step: float
-) -> float | None:
-    """What a second moment would be if every squared gradient had been 1."""
-    if decay_name is None:
-        return step
-    decay = optimizer.setting(decay_name, parameter)
-    return None if decay is None or not 0 <= decay < 1 else float(1 - decay**step)
+    return ParameterGradient(names.get(square.parameter, state), rms, state, square.size)
 
 
 def _several(found: Sequence[Optimizer], chosen: Optimizer) -> Iterator[str]:
@@ -256,13 +202,17 @@ def _several(found: Sequence[Optimizer], chosen: Optimizer) -> Iterator[str]:
         yield f"{len(found)} optimizers in the file: only {where}, with the most state, is counted"
 
 
+def _adds_weight_decay(optimizer: Optimizer) -> bool:
+    return any(optimizer.settings("weight_decay")) and optimizer.decoupled is not True
+
+
 def _caveats(
     optimizer: Optimizer, kind: OptimizerKind, norm: float | None, scales: Sequence[Setting]
 ) -> Iterator[str]:
     """What to bear in mind about R: one sentence each."""
     if norm is None:
         return
-    if any(optimizer.settings("weight_decay")) and optimizer.decoupled is not True:
+    if _adds_weight_decay(optimizer):
         doubtful = optimizer.decoupled is None and kind in DECOUPLING
         yield f"{'unless it is AdamW, ' if doubtful else ''}includes weight decay * weights"
     for name, scale in scales:
@@ -270,18 +220,27 @@ def _caveats(
             f"a loss scaler's state is in the file ({name} = {scale:g}): if gradients were not "
             "unscaled before the step, the norms are that many times too large"
         )
-    clip = _round_number(norm)
-    if clip is not None:
-        yield f"probably clipped at {clip:g}: the true norms are gone"
 
 
-def _round_number(norm: float) -> float | None:
-    """The round number within a hundredth of a norm."""
-    if norm <= 0:
-        return None
-    decade = 10.0 ** math.floor(math.log10(norm))
-    for mantissa in ROUND_NUMBERS:
-        value = float(f"{mantissa * decade:.3g}")
-        if math.isfinite(value) and abs(norm - value) <= ROUND_TOLERANCE * value:
+GONE = "the true norms are gone"
+
+
+def _clip_value(norm: float, files: Sequence[Checkpoint]) -> float | None:
+    """The clip value that a norm lies at: the file's own, or a round number where it names none."""
+    settings = [setting for file in files if (setting := clip_setting(file)) is not None]
+    by_value = any(value_clip_setting(file) is not None for file in files)
+    guesses = [] if by_value else _round_numbers(norm)
+    candidates = [setting.value for setting in settings] or guesses
+    for value in candidates:
+        if -CLIPPED_ABOVE * value <= value - norm <= CLIPPED_BELOW * value:
             return value
     return None
+
+
+def _round_numbers(norm: float) -> list[float]:
+    """Those of a norm's own decade."""
+    if norm <= 0:
+        return []
+    decade = 10.0 ** math.floor(math.log10(norm))
+    values = [float(f"{mantissa * decade:.3g}") for mantissa in ROUND_NUMBERS]
+    return [value for value in values if math.isfinite(value)]

@@ -44,6 +44,12 @@ class WeightHealth:
 
     gate_time_constants: tuple[GateTimeConstant, ...]
 
+    @property
+    def recurrence_untrained(self) -> bool:
+        """Whether W_hh alone stayed in that box: without a past step it has no gradient."""
+        moved = self.moved_from_init
+        return moved["weight_ih"] and not moved["weight_hh"] and not self.non_finite
+
 
 ROUNDING = {"float16": 2.0**-11, "bfloat16": 2.0**-8}
 """Largest relative error of storing a number; others as float32, which torch draws in."""

@@ -15,6 +15,9 @@ CLIP_NAMES = frozenset(
 )
 """The norm at which gradients are clipped, as Lightning, transformers and others call it."""
 
+VALUE_NAMES = frozenset({"clip_grad_value", "clip_grad_value_"})
+"""The bound on every element of the gradients, as torch calls it."""
+
 SEQUENCE_NAMES = frozenset(
     {"seq_len", "seq_length", "seqlen", "sequence_length", "sequence_len"}
     | {"bptt", "bptt_len", "bptt_steps", "tbptt", "tbptt_steps", "truncated_bptt_steps"}
@@ -35,6 +38,17 @@ def clip_setting(checkpoint: Checkpoint) -> Setting | None:
     """The norm at which gradients were clipped; None where the file does not say or disagrees."""
     named = _named(checkpoint, CLIP_NAMES)
     return _agreed(setting for setting in named if not _clips_by_value(checkpoint, setting.name))
+
+
+def value_clip_setting(checkpoint: Checkpoint) -> Setting | None:
+    """The bound at which single elements of the gradients were clipped; None as above."""
+    by_value = (
+        setting
+        for setting in _named(checkpoint, CLIP_NAMES | VALUE_NAMES)
+        if setting.name.rpartition(".")[2] in VALUE_NAMES
+        or _clips_by_value(checkpoint, setting.name)
+    )
+    return _agreed(by_value)
 
 
 def sequence_length_setting(checkpoint: Checkpoint) -> Setting | None:

@@ -153,9 +153,18 @@ def advice(file: FileReport) -> Iterator[str]:
     if file.advice is None:
         return
     clipping, truncation = file.advice.clipping, file.advice.truncation
-    yield f"clipping: max_norm={clipping.max_norm:g} basis={clipping.basis}"
+    yield (
+        f"clipping: max_norm={clipping.max_norm:g} basis={clipping.basis} "
+        f"fires={number(clipping.fires)}"
+    )
+    if clipping.present is not None:
+        present = clipping.present
+        yield f"clip setting: {printable(present.name)}={present.value:g}: {present.effect}"
     window = "-" if truncation.window is None else f"{truncation.window[0]},{truncation.window[1]}"
     yield (
         f"truncation: status={truncation.status} lags={number(truncation.lags)} k1,k2={window} "
         f"chunk={number(truncation.chunk)} layer={printable(truncation.layer)}"
     )
+    for change in file.advice.changes:
+        layers = ",".join(map(printable, change.layers))
+        yield f"change: {change.what}; because {printable(change.because)}; layers={layers}"

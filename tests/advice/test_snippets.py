@@ -1,15 +1,19 @@
-"""The code to paste is run: with and without chunks, on every kind of recurrent module."""
+"""The code to paste: PyTorch's is run, the others' arguments are held against their libraries."""
 
 from __future__ import annotations
 
 import ast
+import dataclasses
+import importlib.util
+import inspect
 
 import pytest
 import torch
 from torch import nn
 
 from rnndiag.advice.clipping import ClippingAdvice
-from rnndiag.advice.snippets import torch_snippet
+from rnndiag.advice.snippets import FRAMEWORKS
+from rnndiag.advice.snippets.torch_loop import torch_loop
 from rnndiag.advice.truncation import TruncationAdvice
 
 CLIP = ClippingAdvice(max_norm=0.25, basis="convention", reasonable_range=None, reason="")
@@ -41,7 +45,7 @@ def execute(truncation: TruncationAdvice, model: nn.Module):
         **{"criterion": nn.MSELoss(), "batches": [(x, y), (x, y)]},
     }
     before = [p.clone() for p in model.parameters()]
-    exec(compile(torch_snippet(CLIP, truncation), "snippet", "exec"), names)
+    exec(compile(torch_loop(CLIP, truncation), "snippet", "exec"), names)
     assert any((a != b).any() for a, b in zip(before, model.parameters(), strict=True))
     return optimizer, names
 
@@ -65,7 +69,137 @@ def test_the_last_chunks_state_is_detached():
 
 
 def test_it_is_code_that_shows_the_values():
-    text = torch_snippet(CLIP, CHUNKED)
+    text = torch_loop(CLIP, CHUNKED)
     assert "max_norm=0.25" in text
     assert "split(6)" in text
     ast.parse(text)
+
+
+DOCUMENTED = {
+    # https://lightning.ai/docs/pytorch/stable/common/trainer.html
+    "Trainer/lightning": {"gradient_clip_val", "gradient_clip_algorithm"},
+    # https://lightning.ai/docs/pytorch/stable/common/lightning_module.html#clip-gradients
+    "clip_gradients": {"optimizer", "gradient_clip_val", "gradient_clip_algorithm"},
+    # https://lightning.ai/docs/pytorch/stable/api/lightning.pytorch.utilities.html
+    "grad_norm": {"module", "norm_type"},
+    # https://huggingface.co/docs/transformers/main_classes/trainer
+    "TrainingArguments": {"output_dir", "max_grad_norm", "logging_steps"},
+    "Trainer/transformers": {"model", "args", "train_dataset"},
+}
+"""Arguments by callable, as documented for Lightning 2.6.6 and transformers 5.24.0, with which they
+were last compared; where the libraries are installed they are asked themselves."""
+
+
+def keywords(framework: str, truncation: TruncationAdvice):
+    """Name of a callable to the keywords it is given."""
+    for node in ast.walk(ast.parse(FRAMEWORKS[framework].snippet(CLIP, truncation))):
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+            key = f"{name}/{framework}" if name == "Trainer" else name
+            yield key, {keyword.arg: keyword.value for keyword in node.keywords}
+
+
+@pytest.mark.parametrize("truncation", [WHOLE, CHUNKED], ids=["whole", "chunks"])
+@pytest.mark.parametrize(
+    ("framework", "expected"),
+    [
+        ("lightning", {"gradient_clip_val": 0.25, "gradient_clip_algorithm": "norm"}),
+        ("transformers", {"max_grad_norm": 0.25}),
+    ],
+)
+def test_only_documented_arguments_with_the_advised_value(framework, expected, truncation):
+    given = {}
+    for name, arguments in keywords(framework, truncation):
+        if arguments:
+            assert set(arguments) <= DOCUMENTED[name], name
+            literals = {k: v for k, v in arguments.items() if isinstance(v, ast.Constant)}
+            given.update({key: node.value for key, node in literals.items()})
+    assert {key: given[key] for key in expected} == expected
+
+
+def test_the_documented_arguments_are_the_libraries_own():
+    """Of those that are installed; nothing is asserted of the others."""
+    if importlib.util.find_spec("lightning") is not None:
+        from lightning.pytorch import LightningModule, Trainer
+        from lightning.pytorch.utilities import grad_norm
+
+        assert set(inspect.signature(Trainer).parameters) >= DOCUMENTED["Trainer/lightning"]
+        clip = inspect.signature(LightningModule.clip_gradients)
+        assert set(clip.parameters) >= DOCUMENTED["clip_gradients"]
+        assert set(inspect.signature(grad_norm).parameters) >= DOCUMENTED["grad_norm"]
+    if importlib.util.find_spec("transformers") is not None:
+        from transformers import Trainer, TrainingArguments
+
+        fields = {field.name for field in dataclasses.fields(TrainingArguments)}
+        assert fields >= DOCUMENTED["TrainingArguments"]
+        assert set(inspect.signature(Trainer).parameters) >= DOCUMENTED["Trainer/transformers"]
+
+
+def test_lightning_clips_by_itself_only_without_chunks():
+    """Under manual optimization Trainer(gradient_clip_val=…) raises."""
+    names = {name for name, _ in keywords("lightning", WHOLE)}
+    assert "Trainer/lightning" in names
+    assert "clip_gradients" not in names
+    names = {name for name, _ in keywords("lightning", CHUNKED)}
+    assert "Trainer/lightning" not in names
+    assert {"clip_gradients", "manual_backward", "split", "detach"} <= names
+
+
+def test_transformers_says_that_it_cannot_truncate():
+    text = FRAMEWORKS["transformers"].snippet(CLIP, CHUNKED)
+    assert "no truncated back-propagation" in text
+    assert "every 6 steps" in text
+    assert "truncated" not in FRAMEWORKS["transformers"].snippet(CLIP, WHOLE)
+
+
+class Module(nn.Module):
+    """As much of a LightningModule as the chunked training step uses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model, self.criterion = nn.LSTM(3, 4), nn.MSELoss()
+        self.optimizer = Recording(self.parameters())
+        self.logged: list[float] = []
+
+    def optimizers(self):
+        return self.optimizer
+
+    def manual_backward(self, loss):
+        loss.backward()
+
+    def log(self, name, value):
+        assert name == "grad_norm"
+        self.logged.append(float(value))
+
+    def clip_gradients(self, optimizer, gradient_clip_val, gradient_clip_algorithm):
+        assert optimizer is self.optimizer
+        assert gradient_clip_algorithm == "norm"
+        torch.nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
+
+
+def grad_norm(module, norm_type):
+    """What Lightning's own returns, of which the total is used."""
+    norms = [p.grad.norm(norm_type) for p in module.parameters()]
+    return {f"grad_{float(norm_type)}_norm_total": torch.stack(norms).norm(norm_type)}
+
+
+def test_lightnings_training_step_runs_on_a_stand_in():
+    lines = FRAMEWORKS["lightning"].snippet(CLIP, CHUNKED).splitlines()
+    text = "\n".join(line for line in lines if not line.startswith("from lightning"))
+    names = {"LightningModule": Module, "grad_norm": grad_norm}
+    exec(compile(text, "snippet", "exec"), names)
+    torch.manual_seed(0)
+    module = names["Recurrent"]()
+    assert module.automatic_optimization is False
+    module.training_step((torch.randn(STEPS, 2, 3), 50.0 * torch.randn(STEPS, 2, 4)), 0)
+    assert len(module.optimizer.norms) == len(module.logged) == 4
+    assert max(module.optimizer.norms) == pytest.approx(0.25, rel=1e-3)
+    assert min(module.logged) > 0.25, "what is logged is the norm before clipping"
+
+
+@pytest.mark.parametrize("truncation", [WHOLE, CHUNKED], ids=["whole", "chunks"])
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_code_fits_a_screen(framework, truncation):
+    text = FRAMEWORKS[framework].snippet(CLIP, truncation)
+    ast.parse(text)
+    assert max(map(len, text.splitlines())) <= 100

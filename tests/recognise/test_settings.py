@@ -7,7 +7,7 @@ import math
 import pytest
 
 from rnndiag.containers.checkpoint import Checkpoint
-from rnndiag.recognise.settings import clip_setting, sequence_length_setting
+from rnndiag.recognise.settings import clip_setting, sequence_length_setting, value_clip_setting
 
 
 def without_tensors(values):
@@ -39,6 +39,25 @@ def without_tensors(values):
 )
 def test_the_clip_setting(values, expected):
     assert clip_setting(without_tensors(values)) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, None),
+        ({"gradient_clip_val": 0.25}, None),
+        (
+            {"h.gradient_clip_val": 0.25, "h.gradient_clip_algorithm": "value"},
+            ("h.gradient_clip_val", 0.25),
+        ),
+        ({"gradient_clip_val": 0.25, "gradient_clip_algorithm": "norm"}, None),
+        ({"args.clip_grad_value": 1}, ("args.clip_grad_value", 1.0)),
+        ({"a.clip_grad_value": 1, "b.clip_grad_value": 2}, None),
+        ({"clip_grad_value": 0}, None),
+    ],
+)
+def test_clipping_by_value_is_another_setting(values, expected):
+    assert value_clip_setting(without_tensors(values)) == expected
 
 
 @pytest.mark.parametrize(

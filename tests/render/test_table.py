@@ -55,10 +55,14 @@ def test_many_layers_get_a_row_each(tmp_path):
         assert "--layer" in shown
 
 
-def test_code_to_paste_is_not_broken():
-    (file,) = fixture_report("suggest").files
-    text = render(Report("suggest", {}, (file,)), Screen(80))
-    for line in file.advice.snippets["torch"].splitlines():
+@pytest.mark.parametrize("width", [40, 80])
+def test_code_to_paste_is_not_broken(width):
+    file = measured(FIXTURES / "delayed_recall_gru.pt", seq_len=200)
+    text = render(Report("suggest", {}, (file,)), Screen(width))
+    (change,) = file.advice.changes
+    lines = [*file.advice.snippets["torch"].splitlines(), *change.code.splitlines()]
+    assert max(map(len, lines)) > width
+    for line in lines:
         assert f"\n{CODE}{line}\n" in text
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rnndiag.advice import Advice
+from rnndiag.advice import Advice, Change
+from rnndiag.render.json import clipping
 from rnndiag.render.json.plain import Object
 
 
@@ -10,17 +11,9 @@ def show(advice: Advice | None) -> Object | None:
     """The keys of `advice`; None where none was asked for."""
     if advice is None:
         return None
-    clipping, truncation = advice.clipping, advice.truncation
-    setting = clipping.setting
+    truncation = advice.truncation
     return {
-        "clipping": {
-            "max_norm": clipping.max_norm,
-            "basis": clipping.basis,
-            "range": clipping.reasonable_range,
-            "reason": clipping.reason,
-            "caveats": clipping.caveats,
-            "setting": None if setting is None else {"name": setting[0], "value": setting[1]},
-        },
+        "clipping": clipping.show(advice.clipping),
         "truncation": {
             "status": truncation.status,
             "bias": truncation.bias,
@@ -30,6 +23,17 @@ def show(advice: Advice | None) -> Object | None:
             "layer": truncation.layer,
             "drive": truncation.drive,
         },
-        "changes": [],
+        "changes": [_change(change) for change in advice.changes],
         "snippets": advice.snippets,
+    }
+
+
+def _change(change: Change) -> Object:
+    return {
+        "what": change.what,
+        "because": change.because,
+        "source": change.source,
+        "layers": change.layers,
+        "evidence": change.evidence,
+        "code": change.code,
     }

@@ -18,6 +18,8 @@ def show(state: TrainingState | None) -> Object | None:
         "loss_scale": state.loss_scale,
         "parameters": state.parameters,
         "gradient_rms_norm": state.gradient_rms_norm,
+        "effective_steps": state.effective_steps,
+        "clipped_at": state.clipped_at,
         "absent": state.absent,
         "non_finite_values": state.non_finite,
         "mapped": state.mapped,

@@ -28,7 +28,8 @@ def render(report: Report, screen: Screen) -> str:
         legacy_windows=False,
     )
     for part in _parts(report, screen):
-        console.print(part)
+        # Tables fit by themselves; code must not be cut where the screen ends.
+        console.print(part, crop=False)
     lines = (line.rstrip() for line in out.getvalue().splitlines())
     text = "".join(f"{line}\n" for line in lines)
     return text if screen.unicode else encodable(text, "ascii")

@@ -44,11 +44,6 @@ def _layers(result: FileResult) -> RenderableType:
     return made
 
 
-def _untrained(moved: dict[str, bool]) -> bool:
-    """Whether W_hh alone stayed: without a past step it has no gradient."""
-    return moved["weight_ih"] and not moved["weight_hh"]
-
-
 def _moved(moved: dict[str, bool]) -> str:
     """Which tensors left the box they were initialised in."""
     still = [name for name, has_moved in moved.items() if not has_moved]
@@ -72,7 +67,7 @@ def _notes(result: FileResult) -> Iterator[str]:
         f"{item.layer.label}: W_hh never left that box while W_ih did: was it trained on sequences "
         "of length 1?"
         for item in result.layers
-        if _untrained(item.weights.moved_from_init)
+        if item.weights.recurrence_untrained
     )
     if any(item.weights.gate_time_constants for item in result.layers):
         yield (

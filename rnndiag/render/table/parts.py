@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich import box
 from rich.console import Group, JustifyMethod, RenderableType
@@ -77,3 +77,10 @@ def bullets(sentences: Iterable[str]) -> Group:
 def picture(lines: Sequence[str]) -> RenderableType:
     """A picture's lines, moved in a little."""
     return Padding(Text("\n".join(lines)), (1, 0, 1, 2))
+
+
+def code(text: str) -> Iterator[RenderableType]:
+    """Code to paste, never wrapped: a line that the terminal breaks is one line when copied."""
+    for line in text.splitlines():
+        # In a group, because a console that is given a bare text forgets that it must not wrap.
+        yield Group(Text(f"    {line}", no_wrap=True, overflow="ignore"))

@@ -7,24 +7,29 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
-from rnndiag.advice import Advice, ClippingAdvice, TruncationAdvice
-from rnndiag.render.table.parts import bullets, table
+from rnndiag.advice import Advice, TruncationAdvice
+from rnndiag.advice.snippets import FRAMEWORKS
+from rnndiag.render.table import changes
+from rnndiag.render.table import clipping as clipping_part
+from rnndiag.render.table.parts import bullets, code, table
 
 
 def show(advice: Advice) -> Iterator[RenderableType]:
-    """The two values, what they rest on, and code to paste."""
+    """The two values, what they rest on, changes worth making, and code to paste."""
     yield _values(advice)
-    yield bullets([*_clipping(advice.clipping), *_truncation(advice.truncation)])
-    yield Text("\nPyTorch, to paste:", style="bold")
-    # Never wrapped: a line that the terminal breaks is still one line when it is copied.
-    for line in advice.snippets["torch"].splitlines():
-        yield Text(f"    {line}", no_wrap=True, overflow="ignore")
+    yield bullets([*clipping_part.sentences(advice.clipping), *_truncation(advice.truncation)])
+    yield from changes.show(advice)
+    for name, text in advice.snippets.items():
+        yield Text(f"\n{FRAMEWORKS[name].title}, to paste:", style="bold")
+        yield from code(text)
 
 
 def _values(advice: Advice) -> RenderableType:
     clipping, truncation = advice.clipping, advice.truncation
     made = table("what", "value", "basis", left=("what", "value", "basis"))
-    made.add_row("clip by norm", f"max_norm = {clipping.max_norm:g}", _BASIS[clipping.basis])
+    made.add_row(
+        "clip by norm", f"max_norm = {clipping.max_norm:g}", clipping_part.BASIS[clipping.basis]
+    )
     made.add_row("lags to keep", _lags(truncation), _STATUS[truncation.status])
     if truncation.window is not None:
         k1, k2 = truncation.window
@@ -34,12 +39,6 @@ def _values(advice: Advice) -> RenderableType:
     return made
 
 
-_BASIS = {
-    "logged-norms": "measured: the norms you logged",
-    "optimizer-state": "measured: optimizer state in the file",
-    "already-clipped": "the clip value in force; norms before it unknown",
-    "convention": "convention, not measured",
-}
 _STATUS = {
     "heuristic": "heuristic: loss unknown, random loss gradients",
     "longer-than-tested": "window too short to say",
@@ -55,17 +54,6 @@ def _lags(truncation: TruncationAdvice) -> str:
     if truncation.lags is None:
         return "-"
     return f"{'at most ' if truncation.status == 'chaotic' else ''}{truncation.lags}"
-
-
-def _clipping(clipping: ClippingAdvice) -> Iterator[str]:
-    yield f"Clip value: {clipping.reason}."
-    if clipping.reasonable_range is not None:
-        low, high = clipping.reasonable_range
-        yield f"Values from {low:.2g} to {high:.2g} are worth trying (Pascanu et al. 2013)."
-    yield from (f"Clip value: {caveat}." for caveat in clipping.caveats)
-    if clipping.setting is not None:
-        name, value = clipping.setting
-        yield f"The file itself says {name} = {value:g}."
 
 
 def _truncation(truncation: TruncationAdvice) -> Iterator[str]:

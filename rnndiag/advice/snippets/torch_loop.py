@@ -1,16 +1,18 @@
-"""Code to paste: the advised clip value and window in a PyTorch training loop."""
+"""The advised clip value and chunk in a plain PyTorch training loop."""
 
 from __future__ import annotations
 
 from rnndiag.advice.clipping import ClippingAdvice
+from rnndiag.advice.snippets.base import DETACH, Framework, indented
 from rnndiag.advice.truncation import TruncationAdvice
 
 
-def torch_snippet(clipping: ClippingAdvice, truncation: TruncationAdvice) -> str:
-    """A truncated back-propagation loop for PyTorch; model, criterion and batches are the reader's.
+def torch_loop(clipping: ClippingAdvice, truncation: TruncationAdvice) -> str:
+    """A training loop; model, criterion and batches are the reader's.
 
-    The chunk stands in it because detaching is what most code does; without one the whole sequence
-    is propagated.
+    Of the two ways to truncate, the chunk stands in it and not the sliding window: it has the same
+    bias, passes every step once where the window passes k2/k1 = 2 times, and detaching fits into
+    any loop. Without a chunk the whole sequence is propagated.
     """
     step = [
         "optimizer.zero_grad()",
@@ -21,13 +23,13 @@ def torch_snippet(clipping: ClippingAdvice, truncation: TruncationAdvice) -> str
     ]
     if truncation.chunk is None:
         return "\n".join(
-            ["for x, y in batches:", *_indented(["loss = criterion(model(x)[0], y)", *step])]
+            ["for x, y in batches:", *indented(["loss = criterion(model(x)[0], y)", *step])]
         )
     body = [
         "output, state = model(x_chunk, state)",
         "loss = criterion(output, y_chunk)",
         *step,
-        "state = tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()",
+        DETACH,
     ]
     return "\n".join(
         [
@@ -35,10 +37,9 @@ def torch_snippet(clipping: ClippingAdvice, truncation: TruncationAdvice) -> str
             "    state = None",
             f"    chunks = zip(x.split({truncation.chunk}), y.split({truncation.chunk}))",
             "    for x_chunk, y_chunk in chunks:",
-            *_indented(body, 8),
+            *indented(body, 8),
         ]
     )
 
 
-def _indented(lines: list[str], width: int = 4) -> list[str]:
-    return [" " * width + line for line in lines]
+FRAMEWORK = Framework("torch", "PyTorch", torch_loop)

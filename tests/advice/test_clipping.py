@@ -1,0 +1,153 @@
+"""Which source a clip value is taken from, what it says of itself, and what it must not say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from advice.training import state
+from torch import nn
+
+from rnndiag.advice.clipping import FEWEST, ClipEvidence, advise_clipping
+from rnndiag.advice.present_clip import PresentClip
+
+LOGGED = list(np.random.default_rng(0).lognormal(size=1000))
+PRESENT = PresentClip("args.max_grad_norm", 5.0, "norm", "")
+
+
+def test_the_order_of_trust():
+    everything = ClipEvidence(LOGGED, [0.5] * 30, state())
+    for evidence, basis in (
+        (everything, "logged-norms"),
+        (ClipEvidence((), [0.5] * 30, state()), "probe"),
+        (ClipEvidence((), (), state()), "optimizer-state"),
+        (ClipEvidence((), (), state(clipped_at=1.0)), "already-clipped"),
+        (ClipEvidence((), (), state(gradient_rms_norm=None, absent="no")), "convention"),
+        (ClipEvidence((), (), None), "convention"),
+    ):
+        assert advise_clipping(evidence).basis == basis
+
+
+def test_logged_norms_give_their_95th_percentile_and_how_often_it_fires():
+    advice = advise_clipping(ClipEvidence(LOGGED))
+    # Three digits are shown, so three are proposed.
+    assert advice.max_norm == pytest.approx(np.sort(LOGGED)[949], rel=0.02)
+    assert advice.fires == sum(norm > advice.max_norm for norm in LOGGED) / 1000
+    assert advice.fires == pytest.approx(0.05, abs=0.005)
+    assert f"would have clipped {advice.fires:.1%} of those steps" in advice.reason
+    assert "1,000 logged norms" in advice.reason
+    assert advice.reasonable_range is None
+
+
+def test_the_share_is_what_torch_clips():
+    """clip_grad_norm_ shortens exactly the gradients that are counted as fired."""
+    weight = nn.Parameter(torch.zeros(3))
+    generator = torch.Generator().manual_seed(0)
+    gradients = [torch.randn(3, generator=generator) for _ in range(200)]
+    advice = advise_clipping(ClipEvidence([float(g.norm()) for g in gradients]))
+    shortened = 0
+    for gradient in gradients:
+        weight.grad = gradient.clone()
+        torch.nn.utils.clip_grad_norm_([weight], advice.max_norm)
+        shortened += bool(weight.grad.norm() < gradient.norm() * (1 - 1e-4))
+    assert shortened / 200 == advice.fires
+
+
+@pytest.mark.parametrize("count", [1, FEWEST - 1])
+def test_a_few_norms_have_no_percentile(count):
+    norms = [0.1 * (step + 1) for step in range(count)]
+    advice = advise_clipping(ClipEvidence(probe=norms))
+    mean = float(np.sqrt(np.mean(np.square(norms))))
+    assert advice.max_norm == pytest.approx(mean, rel=5e-3)
+    assert advice.reasonable_range == pytest.approx((0.5 * mean, 10 * mean))
+    assert "root mean square" in advice.reason
+    assert any("percentile needs 20" in caveat for caveat in advice.caveats)
+    twenty = advise_clipping(ClipEvidence(probe=[0.3] * FEWEST))
+    assert "95th percentile" in twenty.reason
+
+
+def test_a_probes_broken_steps_are_said_and_left_out():
+    advice = advise_clipping(ClipEvidence(probe=[1.0] * 25 + [float("nan"), float("inf")]))
+    assert advice.max_norm == 1.0
+    assert any(caveat.startswith("2 captured norms are not finite") for caveat in advice.caveats)
+    assert advise_clipping(ClipEvidence(probe=[float("nan")], state=state())).basis == (
+        "optimizer-state"
+    )
+
+
+def test_norms_that_were_logged_after_clipping_are_noticed():
+    after = [min(norm, 1.0) for norm in LOGGED]
+    caveats = " ".join(advise_clipping(ClipEvidence(after)).caveats)
+    assert "probably logged after clipping" in caveats
+    assert f"{np.mean(np.array(LOGGED) >= 1.0):.0%}" in caveats
+    assert "after clipping" not in " ".join(advise_clipping(ClipEvidence(LOGGED)).caveats)
+
+
+def test_zero_is_never_proposed():
+    advice = advise_clipping(ClipEvidence([0.0] * 50, state=None))
+    assert (advice.basis, advice.max_norm) == ("convention", 1.0)
+    assert "every logged norm is zero" in advice.reason
+    advice = advise_clipping(ClipEvidence(state=state({"rnn.weight_hh_l0": 0.0})))
+    assert "every gradient that the Adam state has seen was zero" in advice.reason
+
+
+def test_the_optimizers_norm_claims_no_more_than_a_mean_can():
+    advice = advise_clipping(ClipEvidence(state=state({"a": 4.0})))
+    assert advice.max_norm == 2.0
+    assert advice.fires is None
+    assert advice.reasonable_range == (1.0, 20.0)
+    assert "about its last 2,000 steps: 2" in advice.reason
+    (firing,) = [caveat for caveat in advice.caveats if "how often" in caveat]
+    assert "spikes" in firing
+    assert "at most 25% of steps were above 4, 4% above 10" in firing
+
+
+def test_the_bound_holds_for_any_norms():
+    """At most (R/c)² of steps lie above c, whatever the norms: heavy tails included."""
+    generator = np.random.default_rng(1)
+    for draw in (generator.lognormal, generator.exponential, lambda size: np.r_[30.0, np.ones(99)]):
+        norms = draw(size=100)
+        mean = np.sqrt(np.mean(norms**2))
+        for multiple in (2, 5):
+            assert np.mean(norms > multiple * mean) <= 1 / multiple**2
+
+
+def test_where_the_file_clips_the_mean_is_a_lower_bound():
+    advice = advise_clipping(ClipEvidence(state=state()), PRESENT)
+    assert advice.present is PRESENT
+    (firing,) = [caveat for caveat in advice.caveats if "how often" in caveat]
+    assert "what was clipped at 5 was larger before" in firing
+    assert "at most" not in firing
+
+
+def test_a_single_step_is_called_one():
+    advice = advise_clipping(ClipEvidence(state=state(effective_steps=1.0)))
+    assert "over its last step" in advice.reason
+
+
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        (None, "the file holds no optimizer's running averages"),
+        (
+            state(
+                optimizer="sgd-momentum",
+                gradient_rms_norm=None,
+                absent="no second moment of the gradients: not in this file",
+            ),
+            "the SGD momentum state gives no gradient norm (no second moment of the gradients: not "
+            "in this file)",
+        ),
+    ],
+)
+def test_a_convention_is_called_one_and_says_what_to_supply(known, words):
+    advice = advise_clipping(ClipEvidence(state=known))
+    assert advice.max_norm == 1.0
+    assert advice.reason.startswith("convention, not measured")
+    assert words in advice.reason
+    assert "--norms FILE" in advice.reason
+
+
+def test_the_files_caveats_come_first():
+    known = state(caveats=("includes weight decay * weights",))
+    assert advise_clipping(ClipEvidence(state=known)).caveats[0] == known.caveats[0]
