@@ -92,7 +92,7 @@ def _forming_is_cheaper(factors: Sequence[Factors]) -> bool:
     sizes = [(left.shape[3], right.shape[2]) for left, right in factors]
     pairs = samples * (samples + 1) / 2 * lags**2 * sum(map(sum, sizes))
     parameters = sum(rows * columns for rows, columns in sizes)
-    return lags * (samples + 4 * lags) * parameters < pairs
+    return bool(lags * (samples + 4 * lags) * parameters < pairs)
 
 
 def _of_formed_gradients(factors: Sequence[Factors], half: np.ndarray) -> FloatArray:

@@ -92,9 +92,9 @@ def _lags_that_fit(runs: Sequence[LayerRun], losses: Losses) -> int:
 
 
 def _widths(run: LayerRun, count: int) -> tuple[int, int]:
-    """Numbers that one sample's lag takes: of δu, twice for what a GRU has on h's side, and x, h."""
+    """Numbers that a sample's lag takes: δu, with what a GRU has on h's side, and x, h, 1."""
     rows, columns = run.cell.weights.weight_hh.shape
-    return 2 * count * rows, run.inputs_tbi.shape[2] + columns + 2
+    return 2 * count * int(rows), run.inputs_tbi.shape[2] + int(columns) + 2
 
 
 def _outers(
@@ -123,8 +123,8 @@ class _Step(NamedTuple):
     """Of the gradient's mantissa."""
 
     chunk: Stretch
-    index: int
-    """The step within the chunk."""
+    position: int
+    """Of the step within the chunk."""
 
 
 def _backward(runs: Sequence[LayerRun], cotangent_nbh: FloatArray, lags: int) -> Iterator[_Step]:
@@ -173,7 +173,7 @@ class _Collector:
         if step.pullback.recurrent is not step.pullback.drive:
             self._recurrent.append(ScaledVectors.of(step.pullback.recurrent, exponent))
         unprojected = step.chunk.cell.unprojected(
-            step.chunk.preactivations_tbg[step.index], step.chunk.states_tbs[step.index + 1]
+            step.chunk.preactivations_tbg[step.position], step.chunk.states_tbs[step.position + 1]
         )
         if unprojected is not None:
             width = self._run.cell.output_size
