@@ -6,6 +6,8 @@ report holds the errors of single files.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rnndiag.advice import Advice, advise
 from rnndiag.analysis import FileResult, Request, analyse
 from rnndiag.containers import read
@@ -36,7 +38,7 @@ def trace(path: str, request: TraceRequest | None = None) -> FileResult:
 
 def suggest(path: str, request: TraceRequest | None = None) -> Advice:
     """A clip value and a truncation length with what they rest on."""
-    return advise(trace(path, request))
+    return advise(trace(path, replace(request or TraceRequest(), compare_lags=True)))
 
 
 def check(*paths: str, request: TraceRequest | None = None, fail_on: FailOn = "error") -> Report:

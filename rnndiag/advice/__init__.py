@@ -9,7 +9,7 @@ from rnndiag.advice.clipping import ClippingAdvice, advise_clipping
 from rnndiag.advice.snippets import torch_snippet
 from rnndiag.advice.truncation import DEFAULT_BIAS, TruncationAdvice, advise_truncation
 from rnndiag.analysis import FileResult
-from rnndiag.measure.training_state import clip_setting
+from rnndiag.recognise.settings import Setting, clip_setting, truncation_setting
 
 __all__ = ["Advice", "AdviceRequest", "ClippingAdvice", "TruncationAdvice", "advise"]
 
@@ -23,6 +23,9 @@ class AdviceRequest:
 
     logged_norms: Sequence[float] = ()
     """Norms of the whole gradient before clipping, logged while training."""
+
+    truncation: int | None = None
+    """Steps that are propagated through now, to be judged; None: as the file says."""
 
 
 @dataclass(frozen=True)
@@ -41,5 +44,12 @@ def advise(result: FileResult, request: AdviceRequest | None = None) -> Advice:
     request = request or AdviceRequest()
     setting = clip_setting(result.checkpoint)
     clipping = advise_clipping(result.training_state, setting, request.logged_norms)
-    truncation = advise_truncation(result.layers, request.bias)
+    truncation = advise_truncation(result.layers, request.bias, _present(result, request))
     return Advice(clipping, truncation, {"torch": torch_snippet(clipping, truncation)})
+
+
+def _present(result: FileResult, request: AdviceRequest) -> Setting | None:
+    """The truncation in use, and who says so."""
+    if request.truncation is not None:
+        return Setting("given", request.truncation)
+    return truncation_setting(result.checkpoint)

@@ -25,6 +25,15 @@ class Advising:
             min=0.001, max=0.999, help="Relative bias of the truncated gradient to accept."
         ),
     ] = 0.1
+    tbptt: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="K",
+            show_default=False,
+            help="Steps that are propagated through now, to be judged. Default: as the file says.",
+        ),
+    ] = None
     norms: Annotated[
         str | None,
         typer.Option(
@@ -37,7 +46,8 @@ class Advising:
         from rnndiag.advice import AdviceRequest
         from rnndiag.containers.norms import read_norms
 
-        return AdviceRequest(self.bias, () if self.norms is None else read_norms(self.norms))
+        norms = () if self.norms is None else read_norms(self.norms)
+        return AdviceRequest(self.bias, norms, self.tbptt)
 
 
 @spread

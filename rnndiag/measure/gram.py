@@ -32,6 +32,9 @@ class Gram:
     """D_kl = <G_k, G_l> up to a factor, shape (lags, lags): the mean over losses, and over samples
     where these are independent."""
 
+    independent: bool
+    """Whether they are: the losses were random, not known."""
+
     halves: tuple[FloatArray, ...] = ()
     """The same from either half of the samples; none where there is one sample."""
 
@@ -57,7 +60,8 @@ def compare(factors: Sequence[Factors], independent: bool, batch: int) -> Gram:
     half = _halves(losses, samples, batch, independent)
     if not independent and _forming_is_cheaper(factors):
         parts = _of_formed_gradients(factors, half[0])
-        return Gram(parts.sum(axis=(0, 1)), (parts[0, 0], parts[1, 1]) if batch > 1 else ())
+        halves = (parts[0, 0], parts[1, 1]) if half.any() else ()
+        return Gram(parts.sum(axis=(0, 1)), independent, halves)
     whole, first, second = np.zeros((3, lags, lags))
     for a in range(samples):
         for b in [a] if independent else range(a, samples):
@@ -66,7 +70,7 @@ def compare(factors: Sequence[Factors], independent: bool, batch: int) -> Gram:
                 if half[loss, a] == half[loss, b]:
                     part = second if half[loss, a] else first
                     part += products
-    return Gram(whole, (first, second) if half.any() else ())
+    return Gram(whole, independent, (first, second) if half.any() else ())
 
 
 def _halves(losses: int, samples: int, batch: int, independent: bool) -> np.ndarray:

@@ -88,7 +88,7 @@ def measure_lag_gradients(
 def _lags_that_fit(runs: Sequence[LayerRun], losses: Losses) -> int:
     anchors, count, batch, _ = losses.cotangents_anbh.shape
     per_lag = 8 * anchors * batch * sum(map(sum, (_widths(run, count) for run in runs)))
-    return max(1, FACTOR_BYTES // per_lag)
+    return max(1, FACTOR_BYTES // int(per_lag))
 
 
 def _widths(run: LayerRun, count: int) -> tuple[int, int]:

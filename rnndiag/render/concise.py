@@ -135,7 +135,17 @@ def _advice(file: FileReport) -> Iterator[str]:
     clipping, truncation = file.advice.clipping, file.advice.truncation
     yield f"clipping: max_norm={clipping.max_norm:g} basis={clipping.basis}"
     window = "-" if truncation.window is None else f"{truncation.window[0]},{truncation.window[1]}"
+    present = truncation.present
     yield (
         f"truncation: status={truncation.status} lags={number(truncation.lags)} k1,k2={window} "
-        f"chunk={number(truncation.chunk)} layer={printable(truncation.layer)}"
+        f"chunk={number(truncation.chunk)} bias={number(truncation.bias_at)} "
+        f"cosine={number(truncation.cosine_at)} layer={printable(truncation.layer)}"
     )
+    if present is not None:
+        yield (
+            f"truncation in use: steps={present.steps} source={printable(present.source)} "
+            f"sliding_bias={number(present.sliding_bias)} "
+            f"sliding_cosine={number(present.sliding_cosine)} "
+            f"chunk_bias={number(present.chunk_bias)} chunk_cosine={number(present.chunk_cosine)} "
+            f"lower_bound={str(present.lower_bound).lower()}"
+        )
