@@ -28,6 +28,9 @@ TruncationStatus = Literal[
     "measured", "heuristic", "longer-than-tested", "chaotic", "bidirectional", "nothing-traced"
 ]
 
+ROUNDING = 1.0 + 1e-9
+"""A bias above the target by no more than this is the target, up to how it was summed."""
+
 Number = TypeVar("Number", int, float)
 
 GROWING = {"growing", "exploding"}
@@ -252,7 +255,7 @@ def lags_for(sliding: FloatArray, bias: float) -> int:
     >>> lags_for(np.array([0.05, 0.3, 0.02, 0.0]), 0.1)
     3
     """
-    above = np.flatnonzero(sliding > bias)
+    above = np.flatnonzero(sliding > bias * ROUNDING)
     return int(above[-1]) + 2 if above.size else 1
 
 
@@ -264,7 +267,7 @@ def chunk_for(chunk: FloatArray, bias: float) -> int:
     >>> chunk_for(np.array([0.9, 0.6, 0.4]), 0.1)
     12
     """
-    above = np.flatnonzero(chunk > bias)
+    above = np.flatnonzero(chunk > bias * ROUNDING)
     if above.size and above[-1] == len(chunk) - 1:
         return math.ceil(len(chunk) * float(chunk[-1]) / bias)
     return int(above[-1]) + 2 if above.size else 1

@@ -1,4 +1,4 @@
-"""On networks that learnt to recall the symbol of 12 steps ago: the advised lags against brute force.
+"""On networks that learnt to recall the symbol of 12 steps ago: lags advised against brute force.
 
 Brute force is torch's own modules, trained here, on fresh sequences: the loss of the last step and
 one truncated backward pass for every number of lags.
