@@ -28,7 +28,8 @@ class PresentTruncation:
     chunk_cosine: float | None
 
     lower_bound: bool
-    """Whether gradients from beyond the window, which was too short, would add to it."""
+    """Whether gradients from beyond the window would add to it: they last to its end, or so many
+    steps do."""
 
 
 def judge_present(setting: Setting, curves: TruncationCurves, beyond: bool) -> PresentTruncation:
@@ -39,6 +40,7 @@ def judge_present(setting: Setting, curves: TruncationCurves, beyond: bool) -> P
     steps = int(setting.value)
     if curves.is_zero or (beyond and steps >= curves.lags):
         return PresentTruncation(setting.name, steps, None, None, None, None, beyond)
+    beyond = beyond or steps >= curves.lags
     sliding, chunk = curves.keeping_lags(steps), curves.detaching_every(steps)
     return PresentTruncation(
         setting.name,

@@ -13,7 +13,7 @@ from rnndiag.drives import Drive
 from rnndiag.measure.drive_trace import DriveTrace, measure_drive, measure_growth
 from rnndiag.measure.gradient import GradientNorms, trace_gradients
 from rnndiag.measure.gram import Gram
-from rnndiag.measure.lag_gradients import Losses, measure_lag_gradients
+from rnndiag.measure.lag_gradients import LAG_LIMIT, Losses, measure_lag_gradients
 from rnndiag.measure.textbook import textbook_curve
 from rnndiag.measure.verdict import Verdict, layer_verdict
 from rnndiag.progress import Progress, Silent
@@ -85,8 +85,7 @@ def trace_module(
     through time: each layer and direction is seeded at its own last step, given its inputs.
     """
     initial = setup.initial or _random_states(cells, setup)
-    passes = len(drives) * sum(map(len, cells))
-    setup.progress.expect((3 if setup.compare_lags else 2) * passes * setup.seq_len)
+    setup.progress.expect(_layer_steps(cells, drives, setup))
     by_drive = []
     for drive in drives:
         inputs = drive.inputs(setup.seed, setup.seq_len, setup.batch)
@@ -98,6 +97,19 @@ def trace_module(
         ]
         for depth, layer_cells in enumerate(cells)
     ]
+
+
+def _layer_steps(cells: Cells, drives: Sequence[Drive], setup: TraceSetup) -> int:
+    """Steps of single layers that are going to be made: there, back, and back to compare lags."""
+    layers = sum(map(len, cells))
+    compared = sum(drive.deciding for drive in drives) if _has_joint_gradient(cells, setup) else 0
+    lags = min(setup.seq_len, LAG_LIMIT)
+    return layers * (2 * len(drives) * setup.seq_len + compared * lags)
+
+
+def _has_joint_gradient(cells: Cells, setup: TraceSetup) -> bool:
+    """Whether lags are to be compared, and there is one gradient through all layers to compare."""
+    return setup.compare_lags and len(cells[0]) == 1
 
 
 def _random_states(cells: Cells, setup: TraceSetup) -> States:

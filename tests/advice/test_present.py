@@ -34,6 +34,7 @@ def test_it_is_judged_both_ways(steps):
 
 def test_beyond_a_window_in_which_gradients_end():
     present = judged(400)
+    assert present.lower_bound
     assert present.sliding_bias == 0.0
     assert present.chunk_bias == pytest.approx(chunk_law(400), rel=1e-9)
 

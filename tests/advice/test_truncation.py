@@ -114,6 +114,13 @@ def test_a_window_too_short_gives_no_number():
     assert advice.lags is advice.window is advice.chunk is None
 
 
+@pytest.mark.parametrize(("left", "status"), [(0.012, "longer-than-tested"), (0.008, "heuristic")])
+def test_a_tenth_of_the_bias_may_be_left_at_the_last_lag(left, status):
+    rate = -np.log(left) / 200
+    advice = advise_truncation([item("a", ("zero", decaying(rate), True))])
+    assert advice.status == status
+
+
 def test_a_growing_gradient_is_capped_at_ln_2_over_the_rate():
     advice = advise_truncation(
         [

@@ -147,6 +147,15 @@ def test_one_line_each_in_a_pipe(tmp_path, capsys):
     )
 
 
+def test_a_hostile_name_of_a_setting_is_escaped(tmp_path, capsys):
+    arguments = scalar(tmp_path, 0.9, 400, **{"[red]\x1b[31m": {"bptt": 22}})
+    table = shown(capsys, *arguments)
+    assert "\x1b" not in table
+    assert "22 lags ([red]\\x1b[31m.bptt)" in table
+    assert run(["suggest", *map(str, arguments), "--format", "concise"]) == 0
+    assert "\x1b" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("value", ["0", "-3", "ten"])
 def test_a_truncation_that_is_none_is_refused(value, capsys):
     assert run(["suggest", "--tbptt", value]) == 2

@@ -8,6 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from rnndiag.advice import Advice, ClippingAdvice
+from rnndiag.escape import printable
 from rnndiag.render.table.parts import bullets, table
 from rnndiag.render.table.truncation import read_truncation, truncation_rows
 
@@ -27,7 +28,7 @@ def _values(advice: Advice) -> RenderableType:
     made = table("what", "value", "basis", left=("what", "value", "basis"))
     made.add_row("clip by norm", f"max_norm = {clipping.max_norm:g}", _BASIS[clipping.basis])
     for row in truncation_rows(truncation):
-        made.add_row(*row)
+        made.add_row(*(Text(printable(cell)) for cell in row))
     return made
 
 

@@ -18,6 +18,10 @@ _STATUS = {
 }
 
 
+_DRAWN = {"loss": "loss gradients", "inputs": "inputs"}
+_OPTIONS = {"loss": "--cotangent FILE", "inputs": "--input FILE"}
+
+
 def truncation_rows(truncation: TruncationAdvice) -> Iterator[tuple[str, str, str]]:
     """What, value, basis."""
     yield "lags to keep", _lags(truncation), _basis(truncation)
@@ -94,10 +98,12 @@ def _measured(
         f"parameters is off by {_percent(evidence.bias)} of its size (cosine "
         f"{evidence.cosine:.3f}); {where}.{_halves(evidence)}"
     )
-    if "loss" in truncation.unknown:
+    if truncation.unknown:
+        drawn = " and ".join(_DRAWN[what] for what in truncation.unknown)
+        options = " and ".join(_OPTIONS[what] for what in truncation.unknown)
         yield (
-            "Truncation: your loss is not in the file, so loss gradients were drawn at random; "
-            "your task may weigh lags differently. Give --cotangent and --input to measure it."
+            f"Truncation: {drawn} were drawn at random, as they are not in the file; your task may "
+            f"weigh lags differently. To measure it, give {options}."
         )
 
 
@@ -105,10 +111,14 @@ def _halves(evidence: TruncationEvidence) -> str:
     """How far the two halves of the samples are apart."""
     if evidence.half_lags is None or evidence.half_bias is None or evidence.half_cosine is None:
         return " One sample only: how sure that is cannot be said."
-    lags = "{} to {}".format(*evidence.half_lags)
-    bias = " to ".join(map(_percent, evidence.half_bias))
-    cosine = "{:.3f} to {:.3f}".format(*evidence.half_cosine)
+    lags = _range(*map(str, evidence.half_lags))
+    bias = _range(*map(_percent, evidence.half_bias))
+    cosine = _range(*(f"{value:.3f}" for value in evidence.half_cosine))
     return f" Either half of the samples alone: {lags} lags; off by {bias}, cosine {cosine}."
+
+
+def _range(low: str, high: str) -> str:
+    return low if low == high else f"{low} to {high}"
 
 
 def _read_present(present: PresentTruncation) -> Iterator[str]:
