@@ -269,5 +269,5 @@ def chunk_for(chunk: FloatArray, bias: float) -> int:
     """
     above = np.flatnonzero(chunk > bias * ROUNDING)
     if above.size and above[-1] == len(chunk) - 1:
-        return math.ceil(len(chunk) * float(chunk[-1]) / bias)
+        return math.ceil(len(chunk) * float(chunk[-1]) / (bias * ROUNDING))
     return int(above[-1]) + 2 if above.size else 1

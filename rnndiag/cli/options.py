@@ -87,11 +87,11 @@ class Tracing:
         """The same, with this many exponents where none were asked for."""
         return self if self.exponents is not None else dataclasses.replace(self, exponents=default)
 
-    def request(self, compare_lags: bool = False) -> TraceRequest:
+    def request(self) -> TraceRequest:
         """Read the files that were named; raises RD007 for what is none, or does not fit."""
         from rnndiag.cli.requests import trace_request
 
-        return dataclasses.replace(trace_request(self), compare_lags=compare_lags)
+        return trace_request(self)
 
     def settings(self) -> dict[str, Setting]:
         """As they stand in the report."""

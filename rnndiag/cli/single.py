@@ -30,7 +30,7 @@ def run_single(
     from rnndiag.report import Report, report_file
 
     with progress_bar(silent=output.silent) as progress:
-        tracing = None if trace is None else trace.request(compare_lags=advice is not None)
+        tracing = None if trace is None else trace.request()
         request = reading.request(progress, spectrum=spectrum, trace=tracing)
         file = report_file(path, request, advice=advice, shown_as=name)
     settings = {**reading.settings(), **({} if trace is None else trace.settings())}

@@ -128,7 +128,7 @@ def test_the_table_says_what_is_measured_and_what_is_not(tmp_path, capsys):
     assert "detach every 22 (--tbptt) bias 36.9%, cosine 1.000" in text
     made_up = shown(capsys, *arguments[:3], "--input", "normal")
     assert "heuristic: loss and inputs unknown" in made_up
-    assert "loss gradients were drawn at random" in made_up
+    assert "loss gradients and inputs were drawn at random" in made_up
 
 
 def test_one_line_each_in_a_pipe(tmp_path, capsys):
