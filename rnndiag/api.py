@@ -6,6 +6,8 @@ report holds the errors of single files.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rnndiag.advice import Advice, AdviceRequest, advise
 from rnndiag.analysis import FileResult, Request, analyse
 from rnndiag.containers import read
@@ -38,7 +40,7 @@ def suggest(
     path: str, request: TraceRequest | None = None, known: AdviceRequest | None = None
 ) -> Advice:
     """A clip value and a truncation length with what they rest on, and changes worth making."""
-    return advise(trace(path, request), known)
+    return advise(trace(path, replace(request or TraceRequest(), compare_lags=True)), known)
 
 
 def check(*paths: str, request: TraceRequest | None = None, fail_on: FailOn = "error") -> Report:

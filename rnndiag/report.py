@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Literal
 
@@ -139,6 +139,9 @@ def report_file(
     that is a finding then, where a named one gets an error.
     """
     shown = path if shown_as is None else shown_as
+    if advice is not None and request.trace is not None:
+        # Truncation advice rests on it; nothing else needs it.
+        request = replace(request, trace=replace(request.trace, compare_lags=True))
     try:
         result = analyse(read(path, request.verify), request, require_layers=named)
     except RnndiagError as error:

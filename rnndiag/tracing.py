@@ -51,6 +51,9 @@ class TraceRequest:
     readout: str | None = None
     """Name of the linear layer's weight through which the loss sees the module's output."""
 
+    compare_lags: bool = False
+    """Whether to compare the lags' parameter gradients, for truncation advice."""
+
     exponents: int | None = 0
     """Leading Lyapunov exponents to measure, None for all of them, 0 for none."""
 
@@ -61,7 +64,8 @@ def sequence_length(checkpoint: Checkpoint, trace: TraceRequest) -> tuple[int, s
         return trace.seq_len, "given"
     if trace.inputs_tbi is not None:
         return len(trace.inputs_tbi), "given"
-    setting = sequence_length_setting(checkpoint)
+    # What a truncation costs shows only in a window that is longer than it.
+    setting = sequence_length_setting(checkpoint, truncated=not trace.compare_lags)
     if setting is not None and int(setting.value) not in CREDIBLE_LENGTHS:
         setting = None
     return (int(setting.value), setting.name) if setting else (DEFAULT_SEQ_LEN, "default")
@@ -131,6 +135,10 @@ def _setup(module: RecurrentModule, cells: Cells, trace: TraceRequest, seq_len: 
         seed=trace.seed,
         cotangents=trace.cotangents,
         exponents=trace.exponents,
+        compare_lags=trace.compare_lags,
+        biases=any(
+            bias is not None for layer in module.flat for bias in (layer.bias_ih, layer.bias_hh)
+        ),
         initial=None if trace.initial is None else trace.initial.of_module(module, batch),
         cotangent_nbh=None
         if trace.cotangent_nbh is None

@@ -39,7 +39,11 @@ def run_in_terminal(
     return process.wait(), shown.decode().replace("\r\n", "\n")
 
 
+ERASED_BAR = re.compile(r"\x1b\[\?25l.*?\x1b\[\?25h\s*(\x1b\[1A\x1b\[2K)*", re.DOTALL)
+"""From hiding the cursor to showing it again, and the line taken back."""
+
+
 def plain(text: str) -> str:
-    """The text without colours, bold and trailing blanks."""
-    without = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    """The text without colours, bold, trailing blanks and a progress bar that was erased again."""
+    without = re.sub(r"\x1b\[[0-9;]*m", "", ERASED_BAR.sub("", text))
     return "".join(f"{line.rstrip()}\n" for line in without.splitlines())

@@ -12,7 +12,8 @@ from rnndiag.advice.present_clip import PresentClip, judge_norm, judge_value
 from rnndiag.advice.snippets import FRAMEWORKS
 from rnndiag.advice.truncation import DEFAULT_BIAS, TruncationAdvice, advise_truncation
 from rnndiag.analysis import FileResult
-from rnndiag.measure.training_state import clip_setting, value_clip_setting
+from rnndiag.measure.training_state import value_clip_setting
+from rnndiag.recognise.settings import Setting, clip_setting, truncation_setting
 
 __all__ = ["Advice", "AdviceRequest", "Change", "ClippingAdvice", "TruncationAdvice", "advise"]
 
@@ -32,6 +33,8 @@ class AdviceRequest:
 
     framework: str = "torch"
     """Which one of FRAMEWORKS code is wanted for."""
+    truncation: int | None = None
+    """Steps that are propagated through now, to be judged; None: as the file says."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,9 @@ def advise(result: FileResult, request: AdviceRequest | None = None) -> Advice:
     """Advice for a file whose layers were traced."""
     request = request or AdviceRequest()
     clipping = _clipping(result, request)
-    truncation = advise_truncation(result.layers, request.bias)
+    truncation = advise_truncation(
+        result.layers, request.bias, _present_truncation(result, request)
+    )
     framework = FRAMEWORKS[request.framework]
     snippets = {framework.name: framework.snippet(clipping, truncation)}
     return Advice(clipping, truncation, snippets, propose(result))
@@ -61,13 +66,20 @@ def advise(result: FileResult, request: AdviceRequest | None = None) -> Advice:
 def _clipping(result: FileResult, request: AdviceRequest) -> ClippingAdvice:
     evidence = ClipEvidence(request.logged_norms, request.probe_norms, result.training_state)
     shares = norm_shares(result.training_state, result.recognition.modules)
-    return advise_clipping(evidence, _present(result, evidence), shares)
+    return advise_clipping(evidence, _present_clip(result, evidence), shares)
 
 
-def _present(result: FileResult, evidence: ClipEvidence) -> PresentClip | None:
+def _present_clip(result: FileResult, evidence: ClipEvidence) -> PresentClip | None:
     """The clip setting in the file, by norm before one by value."""
     by_norm = clip_setting(result.checkpoint)
     if by_norm is not None:
         return judge_norm(by_norm, *evidence.measured, evidence.state)
     by_value = value_clip_setting(result.checkpoint)
     return None if by_value is None else judge_value(by_value, evidence.state)
+
+
+def _present_truncation(result: FileResult, request: AdviceRequest) -> Setting | None:
+    """The truncation in use, and who says so."""
+    if request.truncation is not None:
+        return Setting("given", request.truncation)
+    return truncation_setting(result.checkpoint)

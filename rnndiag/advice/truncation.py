@@ -1,27 +1,60 @@
-"""How far back to propagate: a first estimate from the trace alone, without data or loss."""
+"""How far back to propagate: what every length costs, measured, and which of them to take."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar
 
 import numpy as np
 
+from rnndiag.advice.present import PresentTruncation, judge_present
 from rnndiag.analysis import LayerResult
 from rnndiag.cells.base import FloatArray
 from rnndiag.measure.drive_trace import DriveTrace
+from rnndiag.measure.truncation import TruncationCurves
+from rnndiag.recognise.layers import ROOT
+from rnndiag.recognise.settings import Setting
 
 DEFAULT_BIAS = 0.1
-"""Relative bias of the gradient that is accepted: a tenth."""
+"""Relative bias of the gradient that is accepted: a tenth, as Aicher, Foti & Fox 2019 take it."""
+
+REMAINING = 0.1
+"""Of the accepted bias: where the gradient at the last lag is more than this part of the largest
+one, what lies beyond the window may matter as much as what is cut within it."""
 
 TruncationStatus = Literal[
-    "heuristic", "longer-than-tested", "chaotic", "bidirectional", "nothing-traced"
+    "measured", "heuristic", "longer-than-tested", "chaotic", "bidirectional", "nothing-traced"
 ]
+
+ROUNDING = 1.0 + 1e-9
+"""A bias above the target by no more than this is the target, up to how it was summed."""
+
+Number = TypeVar("Number", int, float)
 
 GROWING = {"growing", "exploding"}
 """Verdicts of a drive under which gradients grow with every step back."""
+
+
+@dataclass(frozen=True)
+class TruncationEvidence:
+    """What a number of lags costs, and how sure that is."""
+
+    bias: float
+    """Relative bias of the gradient with so many lags."""
+
+    cosine: float
+    """Of the angle between that gradient and the whole one."""
+
+    half_lags: tuple[int, int] | None
+    """The lags that either half of the samples asks for, the smaller first; None for one sample."""
+
+    half_bias: tuple[float, float] | None
+    """The bias in either half, the smaller first."""
+
+    half_cosine: tuple[float, float] | None
+    """The cosine in either half, the smaller first."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +62,10 @@ class TruncationAdvice:
     """A number of lags, as a sliding window and as a chunk, or the reason there is none."""
 
     status: TruncationStatus
-    """heuristic: estimated from random loss gradients; longer-than-tested: the window was too short
-    to say; chaotic: gradients grow, so the length is capped at ln 2/rate; bidirectional: the
-    reverse direction starts at the end of the sequence, so there is nothing to truncate."""
+    """measured: on the user's inputs and loss; heuristic: on inputs or loss gradients that were
+    made up; longer-than-tested: the window was too short to say; chaotic: gradients grow, so the
+    length is capped at ln 2/rate; bidirectional: the reverse direction starts at the end of the
+    sequence, so there is nothing to truncate."""
 
     bias: float
     """Relative bias aimed at."""
@@ -43,103 +77,197 @@ class TruncationAdvice:
     """Detaching every so many steps has the same bias; of a chaotic network the cap itself."""
 
     layer: str = ""
-    """The layer that needs the most lags; it decides for all."""
+    """The module that needs the most lags; where one is capped, the layer that asks for it."""
 
     drive: str = ""
+
+    unknown: tuple[str, ...] = ()
+    """What was made up for lack of data: "loss", "inputs"."""
+
+    curves: TruncationCurves | None = None
+    """Bias and cosine of every length, of that module under that drive."""
+
+    evidence: TruncationEvidence | None = None
+    """What `lags` costs."""
+
+    present: PresentTruncation | None = None
+    """What the setting in use costs, where one is known."""
 
     @property
     def window(self) -> tuple[int, int] | None:
         """(k1, k2) of Williams & Peng 1990: every k1 steps, back k2 = K + k1 − 1 steps."""
         return None if self.lags is None else (self.lags, 2 * self.lags - 1)
 
+    @property
+    def bias_at(self) -> float | None:
+        """The bias with that number of lags."""
+        return None if self.evidence is None else self.evidence.bias
+
+    @property
+    def cosine_at(self) -> float | None:
+        """The cosine with that number of lags."""
+        return None if self.evidence is None else self.evidence.cosine
+
 
 def advise_truncation(
-    layers: Sequence[LayerResult], bias: float = DEFAULT_BIAS
+    layers: Sequence[LayerResult], bias: float = DEFAULT_BIAS, setting: Setting | None = None
 ) -> TruncationAdvice:
-    """The advice for the layer that needs the longest window; for a chaotic one, the shortest."""
+    """The advice for the module that needs the most lags; where one is capped, for the shortest.
+
+    `setting`: the truncation in use, to be judged by what it costs that module.
+    """
     traced = [item for item in layers if item.trace is not None]
     if any(item.layer.direction == "reverse" for item in traced):
         return TruncationAdvice("bidirectional", bias)
-    advices = [advice for item in traced if (advice := _of_layer(item, bias)) is not None]
+    names = dict.fromkeys(item.layer.name for item in traced)
+    modules = [[item for item in traced if item.layer.name == name] for name in names]
+    advices = [advice for items in modules for advice in _of_module(items, bias)]
     if not advices:
         return TruncationAdvice("nothing-traced", bias)
-    chaotic = [advice for advice in advices if advice.status == "chaotic"]
-    if chaotic:
-        return min(chaotic, key=lambda advice: advice.lags or 0)
-    return max(advices, key=_needed)
+    capped = [advice for advice in advices if advice.status == "chaotic"]
+    advice = min(capped, key=_needed) if capped else max(advices, key=_needed)
+    if setting is None or advice.curves is None:
+        return advice
+    beyond = advice.status in {"longer-than-tested", "chaotic"}
+    return replace(advice, present=judge_present(setting, advice.curves, beyond))
 
 
 def _needed(advice: TruncationAdvice) -> float:
     return math.inf if advice.lags is None else advice.lags
 
 
-def _of_layer(item: LayerResult, bias: float) -> TruncationAdvice | None:
-    """Chaotic only if every deciding drive says so: one alone may be chance (see RD301)."""
-    deciding = [drive for drive in item.trace.drives if drive.deciding] if item.trace else []
-    label = item.layer.label
-    if all(drive.verdict in GROWING for drive in deciding):
-        return min((_cap(label, drive, bias) for drive in deciding), key=_needed)
-    decaying = [drive for drive in deciding if drive.verdict not in GROWING]
-    advices = [_of_curve(label, drive, bias) for drive in decaying]
-    return max((advice for advice in advices if advice is not None), key=_needed, default=None)
+def _of_module(items: Sequence[LayerResult], bias: float) -> Iterator[TruncationAdvice]:
+    """Of every drive; capped only if gradients grow under all: one alone may be chance (RD301)."""
+    by_drive = [_Case(items, number, bias) for number in _deciding(items[0])]
+    calm = [case for case in by_drive if not case.growing]
+    if not calm:
+        yield min((case.cap() for case in by_drive), key=_needed)
+    for case in calm:
+        advice = case.advice()
+        if advice is not None:
+            yield advice
 
 
-def _cap(label: str, drive: DriveTrace, bias: float) -> TruncationAdvice:
-    """ln 2/rate of a growing gradient (Mikhaeil, Monfared & Durstewitz 2022)."""
+def _deciding(item: LayerResult) -> list[int]:
+    drives = item.trace.drives if item.trace else ()
+    return [number for number, drive in enumerate(drives) if drive.deciding]
+
+
+class _Case:
+    """One module under one deciding drive."""
+
+    def __init__(self, items: Sequence[LayerResult], number: int, bias: float) -> None:
+        self._layers = {item.layer.label: item.trace.drives[number] for item in items if item.trace}
+        self._drive = next(iter(self._layers.values()))
+        self._gram = self._drive.lag_gram
+        self._bare = TruncationAdvice(
+            "heuristic",
+            bias,
+            layer=items[0].layer.name or ROOT,
+            drive=self._drive.drive,
+            unknown=_unknown(self._drive),
+            curves=None if self._gram is None else TruncationCurves(self._gram.whole),
+        )
+
+    @property
+    def growing(self) -> list[str]:
+        """Labels of the layers whose gradients grow with every step back."""
+        return [name for name, drive in self._layers.items() if drive.verdict in GROWING]
+
+    def cap(self) -> TruncationAdvice:
+        """ln 2/rate of the fastest growing layer (Mikhaeil, Monfared & Durstewitz 2022)."""
+        caps = {name: _cap(self._layers[name]) for name in self.growing}
+        layer = min(caps, key=lambda name: caps[name])
+        lags, tested = caps[layer], len(self._layers[layer].log10_gradient_norm) - 1
+        advice = replace(self._bare, layer=layer)
+        if lags >= tested:
+            return replace(advice, status="longer-than-tested")
+        return replace(
+            advice, status="chaotic", lags=lags, chunk=lags, evidence=self._evidence(lags)
+        )
+
+    def advice(self) -> TruncationAdvice | None:
+        """The measured length; None where the gradient is zero at every lag."""
+        curves, bias = self._bare.curves, self._bare.bias
+        if curves is None or curves.is_zero:
+            return None
+        if self._remaining(curves) > REMAINING * bias:
+            return replace(self._bare, status="longer-than-tested")
+        lags = lags_for(curves.sliding.bias, bias)
+        return replace(
+            self._bare,
+            status="heuristic" if self._bare.unknown else "measured",
+            lags=lags,
+            chunk=chunk_for(curves.chunk.bias, bias),
+            evidence=self._evidence(lags),
+        )
+
+    def _remaining(self, curves: TruncationCurves) -> float:
+        """The gradient at the last lag over the largest one: ∂L/∂h of any layer, and parameters'.
+
+        ∂L/∂c of an LSTM does not count by itself: in saturated cells it lasts, and reaches nothing.
+        """
+        states = [drive.log10_gradient_norm[: curves.lags + 1] for drive in self._layers.values()]
+        parts = [10.0 ** (curve[-1] - curve.max()) for curve in states if curve.max() > -math.inf]
+        sizes = np.sqrt(curves.gram.diagonal())
+        return float(max(*parts, sizes[-1] / sizes.max()))
+
+    def _evidence(self, lags: int) -> TruncationEvidence | None:
+        if self._gram is None or self._bare.curves is None:
+            return None
+        whole = self._bare.curves.keeping_lags(lags)
+        halves = [TruncationCurves(half) for half in self._gram.halves]
+        each = [half.keeping_lags(lags) for half in halves]
+        return TruncationEvidence(
+            float(whole.bias),
+            float(whole.cosine),
+            _range([lags_for(half.sliding.bias, self._bare.bias) for half in halves]),
+            _range([float(half.bias) for half in each]),
+            _range([float(half.cosine) for half in each]),
+        )
+
+
+def _range(values: Sequence[Number]) -> tuple[Number, Number] | None:
+    """Smallest and largest; None of nothing."""
+    return (min(values), max(values)) if values else None
+
+
+def _unknown(drive: DriveTrace) -> tuple[str, ...]:
+    """What stands in for data the user did not give."""
+    random_loss = drive.lag_gram is None or drive.lag_gram.independent
+    return tuple(
+        what
+        for what, made_up in (("loss", random_loss), ("inputs", drive.drive != "given"))
+        if made_up
+    )
+
+
+def _cap(drive: DriveTrace) -> int:
     rate = drive.decay.rate_per_step
-    lags = max(1, int(math.log(2) / rate)) if rate is not None and rate > 0.0 else 1
-    if lags >= len(drive.log10_gradient_norm) - 1:
-        return TruncationAdvice("longer-than-tested", bias, layer=label, drive=drive.drive)
-    return TruncationAdvice("chaotic", bias, lags, lags, label, drive.drive)
-
-
-def _of_curve(label: str, drive: DriveTrace, bias: float) -> TruncationAdvice | None:
-    """The estimate from one drive; None where the gradient is zero at every lag.
-
-    An LSTM's parameters see ∂L/∂c, which lasts longer than ∂L/∂h: the worse of both counts.
-    """
-    curves = [drive.log10_gradient_norm]
-    if drive.log10_cell_gradient_norm is not None:
-        curves.append(drive.log10_cell_gradient_norm)
-    sizes = [10.0 ** (curve - curve.max()) for curve in curves if np.isfinite(curve.max())]
-    if not sizes:
-        return None
-    if max(size[-1] for size in sizes) > bias / 10:
-        return TruncationAdvice("longer-than-tested", bias, layer=label, drive=drive.drive)
-    sliding = np.max([sliding_bias(size) for size in sizes], axis=0)
-    lags, chunk = lags_for(sliding, bias), chunk_for(sliding, bias)
-    return TruncationAdvice("heuristic", bias, lags, chunk, label, drive.drive)
-
-
-def sliding_bias(sizes: FloatArray) -> FloatArray:
-    """Relative bias when K lags are kept, K = 0 … steps, if every lag's share had one direction.
-
-    sizes: gradient sizes by lag, shape (steps + 1,); the tail's share Σ_{k ≥ K} φ_k / Σ φ_k
-    (Aicher, Foti & Fox 2019). For φ_k = βᵏ it is βᴷ.
-
-    >>> sliding_bias(np.array([1.0, 0.5, 0.25, 0.25]))
-    array([1.   , 0.5  , 0.25 , 0.125])
-    """
-    tail = np.cumsum(sizes[::-1])[::-1]
-    return np.asarray(tail / tail[0])
+    return max(1, int(math.log(2) / rate)) if rate is not None and rate > 0.0 else 1
 
 
 def lags_for(sliding: FloatArray, bias: float) -> int:
-    """The smallest K at and after which the bias stays at or below the target."""
-    above = np.flatnonzero(sliding > bias)
-    return max(1, int(above[-1]) + 1) if above.size else 1
+    """The smallest K at and after which the bias stays at or below the target.
 
+    sliding: the bias when K lags are kept, K = 1 … lags; it need not fall steadily.
 
-def chunk_for(sliding: FloatArray, bias: float) -> int:
-    """The smallest C for which detaching every C steps has at most this bias.
-
-    A loss j steps after the detach sees j lags, so the bias is the mean of the sliding one over
-    j = 1 … C: for φ_k = βᵏ it is β(1 − βᶜ)/(C(1 − β)).
+    >>> lags_for(np.array([0.05, 0.3, 0.02, 0.0]), 0.1)
+    3
     """
-    by_lag = sliding[1:]
-    means = np.cumsum(by_lag) / np.arange(1, len(by_lag) + 1)
-    below = np.flatnonzero(means <= bias)
-    if below.size:
-        return int(below[0]) + 1
-    # Beyond the window nothing is left to lose: the sum stays, the mean falls as 1/C.
-    return math.ceil(float(by_lag.sum()) / bias)
+    above = np.flatnonzero(sliding > bias * ROUNDING)
+    return int(above[-1]) + 2 if above.size else 1
+
+
+def chunk_for(chunk: FloatArray, bias: float) -> int:
+    """The smallest C at and after which detaching every C steps has at most this bias.
+
+    chunk: that bias for C = 1 … lags. Beyond the lags nothing is left to lose: it falls as 1/C.
+
+    >>> chunk_for(np.array([0.9, 0.6, 0.4]), 0.1)
+    12
+    """
+    above = np.flatnonzero(chunk > bias * ROUNDING)
+    if above.size and above[-1] == len(chunk) - 1:
+        return math.ceil(len(chunk) * float(chunk[-1]) / (bias * ROUNDING))
+    return int(above[-1]) + 2 if above.size else 1

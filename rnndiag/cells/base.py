@@ -109,6 +109,10 @@ class Cell(ABC):
         """The logistic gates' pre-activations by name, each (..., hidden); none by default."""
         return {}
 
+    def unprojected(self, preactivation: FloatArray, new_state: FloatArray) -> FloatArray | None:
+        """What W_hr maps to h, shape (..., hidden); None without a projection."""
+        return None
+
     def step(self, drive: FloatArray, state: FloatArray) -> FloatArray:
         """One update: drive (..., gates * hidden) and state (..., state_size) to the new state."""
         return self.advance(self.preactivate(drive, state), state)

@@ -126,6 +126,13 @@ class LSTMCell(Cell):
             forget=f,
         )
 
+    def unprojected(self, preactivation: FloatArray, new_state: FloatArray) -> FloatArray | None:
+        """o ⊙ tanh c′, where it is not h itself."""
+        if self.weights.weight_hr is None:
+            return None
+        a_o = blocks(preactivation, 4)[3]
+        return np.asarray(sigmoid(a_o) * np.tanh(new_state[..., self.output_size :]))
+
     def gates(self, preactivation: FloatArray) -> dict[str, FloatArray]:
         """Of i, f and o; g is no gate but a candidate."""
         a_i, a_f, _, a_o = blocks(preactivation, 4)

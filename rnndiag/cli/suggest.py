@@ -28,6 +28,15 @@ class Advising:
             min=0.001, max=0.999, help="Relative bias of the truncated gradient to accept."
         ),
     ] = 0.1
+    tbptt: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="K",
+            show_default=False,
+            help="Steps that are propagated through now, to be judged. Default: as the file says.",
+        ),
+    ] = None
     norms: Annotated[
         str | None,
         typer.Option(
@@ -48,6 +57,7 @@ class Advising:
             self.bias,
             logged_norms=() if self.norms is None else read_norms(self.norms),
             framework=self.framework,
+            truncation=self.tbptt,
         )
 
 

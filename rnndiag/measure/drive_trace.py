@@ -10,6 +10,7 @@ from rnndiag.cells.base import FloatArray
 from rnndiag.drives import Drive
 from rnndiag.measure.decay import LN10, Decay, measure_decay
 from rnndiag.measure.gradient import GradientNorms, ScaledVectors, log_rms
+from rnndiag.measure.gram import Gram
 from rnndiag.measure.jacobian_product import worst_case_log_growth
 from rnndiag.measure.lyapunov import LyapunovSpectrum, measure_lyapunov
 from rnndiag.measure.verdict import Verdict, drive_verdict
@@ -62,6 +63,10 @@ class DriveTrace:
 
     parameter_gradient_share: FloatArray
     """Cumulative share of lags 0 … k in ∂L/∂W_hh, by the sum of the lags' norms: (steps,)."""
+
+    lag_gram: Gram | None = None
+    """Inner products of the lags' parameter gradients, those of all of the module's layers
+    together; None where it was not asked for, or there is no joint gradient through time."""
 
     growth: StateGrowth | None = None
     """How perturbations of the whole state grow; None where it was not asked for."""

@@ -94,15 +94,15 @@ class ScaledVectors:
     def plus(self, vectors: FloatArray, exponent: IntArray) -> ScaledVectors:
         """The sum with vectors · 2^exponent; of two very different sizes the smaller is lost."""
         common = np.maximum(self.exponent, exponent)
-        total = _brought(self.mantissa, self.exponent - common)
-        return ScaledVectors.of(total + _brought(vectors, exponent - common), common)
+        total = brought(self.mantissa, self.exponent - common)
+        return ScaledVectors.of(total + brought(vectors, exponent - common), common)
 
     def log_norm(self, width: int | None = None) -> FloatArray:
         """Natural logarithm of the Euclidean norm of the first `width` entries."""
         return log_norm(self.mantissa[..., :width]) + self.exponent * LN2
 
 
-def _brought(vectors: FloatArray, shift: IntArray) -> FloatArray:
+def brought(vectors: FloatArray, shift: IntArray) -> FloatArray:
     """Times 2^shift, which is never positive."""
     return np.asarray(vectors * np.ldexp(1.0, np.maximum(shift, -2000).astype(np.int32))[..., None])
 

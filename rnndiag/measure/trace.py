@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from rnndiag.cells.base import FloatArray
 from rnndiag.drives import Drive
 from rnndiag.measure.drive_trace import DriveTrace, measure_drive, measure_growth
 from rnndiag.measure.gradient import GradientNorms, trace_gradients
+from rnndiag.measure.gram import Gram
+from rnndiag.measure.lag_gradients import LAG_LIMIT, Losses, measure_lag_gradients
 from rnndiag.measure.textbook import textbook_curve
 from rnndiag.measure.verdict import Verdict, layer_verdict
 from rnndiag.progress import Progress, Silent
@@ -61,6 +63,12 @@ class TraceSetup:
     """Leading Lyapunov exponents to measure, None for all; 0 leaves out all of StateGrowth, 1 the
     worst case."""
 
+    compare_lags: bool = False
+    """Whether to compare the lags' parameter gradients, for truncation advice."""
+
+    biases: bool = True
+    """Whether the module has biases, whose gradients count where lags are compared."""
+
     progress: Progress = field(default_factory=Silent)
 
 
@@ -77,8 +85,7 @@ def trace_module(
     through time: each layer and direction is seeded at its own last step, given its inputs.
     """
     initial = setup.initial or _random_states(cells, setup)
-    passes = len(drives) * sum(map(len, cells))
-    setup.progress.expect(2 * passes * setup.seq_len)
+    setup.progress.expect(_layer_steps(cells, drives, setup))
     by_drive = []
     for drive in drives:
         inputs = drive.inputs(setup.seed, setup.seq_len, setup.batch)
@@ -90,6 +97,19 @@ def trace_module(
         ]
         for depth, layer_cells in enumerate(cells)
     ]
+
+
+def _layer_steps(cells: Cells, drives: Sequence[Drive], setup: TraceSetup) -> int:
+    """Steps of single layers that are going to be made: there, back, and back to compare lags."""
+    layers = sum(map(len, cells))
+    compared = sum(drive.deciding for drive in drives) if _has_joint_gradient(cells, setup) else 0
+    lags = min(setup.seq_len, LAG_LIMIT)
+    return layers * (2 * len(drives) * setup.seq_len + compared * lags)
+
+
+def _has_joint_gradient(cells: Cells, setup: TraceSetup) -> bool:
+    """Whether lags are to be compared, and there is one gradient through all layers to compare."""
+    return setup.compare_lags and len(cells[0]) == 1
 
 
 def _random_states(cells: Cells, setup: TraceSetup) -> States:
@@ -129,8 +149,10 @@ def _trace_drive(
     if len(seeds) == 1:
         stack = [run for (run,) in runs]
         norms = trace_gradients(stack, seeds[0], setup.progress)
+        gram = _compare_lags(stack, seeds[0], drive, setup)
         return [
-            [measured(run, of_layer, seeds[0])] for run, of_layer in zip(stack, norms, strict=True)
+            [replace(measured(run, of_layer, seeds[0]), lag_gram=gram)]
+            for run, of_layer in zip(stack, norms, strict=True)
         ]
     return [
         [
@@ -139,6 +161,17 @@ def _trace_drive(
         ]
         for layer_runs in runs
     ]
+
+
+def _compare_lags(
+    runs: Sequence[LayerRun], seed_nbh: FloatArray, drive: Drive, setup: TraceSetup
+) -> Gram | None:
+    """Under a deciding drive, where it was asked for and a step was run."""
+    steps = runs[0].steps
+    if not (setup.compare_lags and drive.deciding and steps):
+        return None
+    losses = Losses.at_the_end(steps, seed_nbh, independent=setup.cotangent_nbh is None)
+    return measure_lag_gradients(runs, losses, setup.biases, setup.progress)
 
 
 def _layer_trace(

@@ -18,10 +18,14 @@ CLIP_NAMES = frozenset(
 VALUE_NAMES = frozenset({"clip_grad_value", "clip_grad_value_"})
 """The bound on every element of the gradients, as torch calls it."""
 
-SEQUENCE_NAMES = frozenset(
-    {"seq_len", "seq_length", "seqlen", "sequence_length", "sequence_len"}
-    | {"bptt", "bptt_len", "bptt_steps", "tbptt", "tbptt_steps", "truncated_bptt_steps"}
+TRUNCATION_NAMES = frozenset(
+    {"bptt", "bptt_len", "bptt_steps", "tbptt", "tbptt_steps", "truncated_bptt_steps"}
 )
+"""The number of steps after which states are detached, as Lightning and language models call it."""
+
+SEQUENCE_NAMES = TRUNCATION_NAMES | {
+    *("seq_len", "seq_length", "seqlen", "sequence_length", "sequence_len")
+}
 """The number of time steps that gradients travel."""
 
 
@@ -51,14 +55,18 @@ def value_clip_setting(checkpoint: Checkpoint) -> Setting | None:
     return _agreed(by_value)
 
 
-def sequence_length_setting(checkpoint: Checkpoint) -> Setting | None:
-    """The number of time steps in training; None where the file does not say or disagrees."""
-    named = _named(checkpoint, SEQUENCE_NAMES)
-    return _agreed(
-        Setting(setting.name, int(setting.value))
-        for setting in named
-        if isinstance(checkpoint.values[setting.name], int)
-    )
+def sequence_length_setting(checkpoint: Checkpoint, truncated: bool = True) -> Setting | None:
+    """The number of time steps in training; None where the file does not say or disagrees.
+
+    Not `truncated`: of whole sequences only, not of the pieces that they are cut into.
+    """
+    names = SEQUENCE_NAMES if truncated else SEQUENCE_NAMES - TRUNCATION_NAMES
+    return _agreed(_whole_numbers(checkpoint, names))
+
+
+def truncation_setting(checkpoint: Checkpoint) -> Setting | None:
+    """Every how many steps states were detached; None where the file does not say or disagrees."""
+    return _agreed(_whole_numbers(checkpoint, TRUNCATION_NAMES))
 
 
 def epoch_setting(checkpoint: Checkpoint) -> int | None:
@@ -93,6 +101,13 @@ def _named(checkpoint: Checkpoint, names: frozenset[str]) -> Iterable[Setting]:
             number = number_at(checkpoint, name)
             if number is not None and number > 0:
                 yield Setting(name, number)
+
+
+def _whole_numbers(checkpoint: Checkpoint, names: frozenset[str]) -> Iterable[Setting]:
+    """Positive integers under one of some names."""
+    for setting in _named(checkpoint, names):
+        if isinstance(checkpoint.values[setting.name], int):
+            yield Setting(setting.name, int(setting.value))
 
 
 def _clips_by_value(checkpoint: Checkpoint, name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rnndiag.advice import ClippingAdvice, TruncationAdvice
 from rnndiag.analysis import FileResult, LayerResult
 from rnndiag.comparison import LayerComparison
 from rnndiag.escape import printable
@@ -152,19 +153,34 @@ def advice(file: FileReport) -> Iterator[str]:
     """What `suggest` advises."""
     if file.advice is None:
         return
-    clipping, truncation = file.advice.clipping, file.advice.truncation
-    yield (
-        f"clipping: max_norm={clipping.max_norm:g} basis={clipping.basis} "
-        f"fires={number(clipping.fires)}"
-    )
-    if clipping.present is not None:
-        present = clipping.present
-        yield f"clip setting: {printable(present.name)}={present.value:g}: {present.effect}"
-    window = "-" if truncation.window is None else f"{truncation.window[0]},{truncation.window[1]}"
-    yield (
-        f"truncation: status={truncation.status} lags={number(truncation.lags)} k1,k2={window} "
-        f"chunk={number(truncation.chunk)} layer={printable(truncation.layer)}"
-    )
+    yield from _clipping(file.advice.clipping)
+    yield from _truncation(file.advice.truncation)
     for change in file.advice.changes:
         layers = ",".join(map(printable, change.layers))
         yield f"change: {change.what}; because {printable(change.because)}; layers={layers}"
+
+
+def _clipping(clipping: ClippingAdvice) -> Iterator[str]:
+    value = f"max_norm={clipping.max_norm:g} basis={clipping.basis}"
+    yield f"clipping: {value} fires={number(clipping.fires)}"
+    present = clipping.present
+    if present is not None:
+        yield f"clip setting: {printable(present.name)}={present.value:g}: {present.effect}"
+
+
+def _truncation(truncation: TruncationAdvice) -> Iterator[str]:
+    window = "-" if truncation.window is None else f"{truncation.window[0]},{truncation.window[1]}"
+    yield (
+        f"truncation: status={truncation.status} lags={number(truncation.lags)} k1,k2={window} "
+        f"chunk={number(truncation.chunk)} bias={number(truncation.bias_at)} "
+        f"cosine={number(truncation.cosine_at)} layer={printable(truncation.layer)}"
+    )
+    present = truncation.present
+    if present is not None:
+        yield (
+            f"truncation in use: steps={present.steps} source={printable(present.source)} "
+            f"sliding_bias={number(present.sliding_bias)} "
+            f"sliding_cosine={number(present.sliding_cosine)} "
+            f"chunk_bias={number(present.chunk_bias)} chunk_cosine={number(present.chunk_cosine)} "
+            f"lower_bound={str(present.lower_bound).lower()}"
+        )

@@ -1,8 +1,7 @@
-"""Truncation advice against its closed forms, and which layer and status wins."""
+"""Which length, module and status truncation advice takes from measured curves."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -10,47 +9,25 @@ import numpy as np
 import pytest
 from cli.command import FIXTURES
 
-from rnndiag.advice.truncation import (
-    DEFAULT_BIAS,
-    advise_truncation,
-    chunk_for,
-    lags_for,
-    sliding_bias,
-)
+from rnndiag.advice.truncation import DEFAULT_BIAS, advise_truncation, chunk_for, lags_for
 from rnndiag.analysis import Request, analyse
 from rnndiag.containers import read
 from rnndiag.measure.decay import measure_decay
+from rnndiag.measure.gram import Gram
+from rnndiag.measure.truncation import TruncationCurves
 from rnndiag.measure.verdict import drive_verdict
+from rnndiag.recognise.settings import Setting
 from rnndiag.tracing import TraceRequest
-
-
-def geometric(beta: float, steps: int = 4000):
-    """Sliding bias of φ_k = βᵏ in a window so long that nothing is left at its end."""
-    return sliding_bias(beta ** np.arange(steps + 1.0))
-
-
-@pytest.mark.parametrize(("case", "beta"), [("tbptt_scalar_0.9", 0.9), ("tbptt_scalar_0.99", 0.99)])
-def test_the_scalar_laws(shared, case, beta):
-    cases = json.loads((shared / "ground_truth.json").read_text(encoding="utf-8"))
-    (known,) = [entry for entry in cases if entry["id"] == case]
-    value, tolerance = known["value"], known["tol"]
-    sliding = geometric(beta)
-    length = value["K"]
-    assert sliding[length] == pytest.approx(value["sliding"], rel=tolerance)
-    chunked = sliding[1 : length + 1].mean()
-    assert chunked == pytest.approx(value["chunked"], rel=tolerance)
-    assert lags_for(sliding, 0.1) == value["K_sliding_for_0p1"]
-    assert chunk_for(sliding, 0.1) == value["chunk_for_0p1"]
 
 
 @pytest.mark.parametrize("beta", [0.3, 0.5, 0.8, 0.95])
 @pytest.mark.parametrize("bias", [0.3, 0.1, 0.01])
-def test_the_laws_at_other_rates(beta, bias):
-    sliding = geometric(beta)
-    lags = lags_for(sliding, bias)
-    assert beta**lags <= bias * (1 + 1e-12)
+def test_lengths_are_the_shortest_that_keep_to_the_laws(beta, bias):
+    curves = TruncationCurves(gram(beta ** np.arange(1500.0)))
+    lags = lags_for(curves.sliding.bias, bias)
+    assert beta**lags <= bias * (1 + 1e-9)
     assert lags == 1 or beta ** (lags - 1) > bias
-    chunk = chunk_for(sliding, bias)
+    chunk = chunk_for(curves.chunk.bias, bias)
     law = lambda c: beta * (1 - beta**c) / (c * (1 - beta))
     assert law(chunk) <= bias * (1 + 1e-9)
     assert chunk == 1 or law(chunk - 1) > bias
@@ -58,41 +35,57 @@ def test_the_laws_at_other_rates(beta, bias):
 
 def test_a_chunk_beyond_the_window_follows_from_the_sum():
     """A window of 60 at β = 0.9 needs a chunk of 90, as a long one does, up to its own end."""
-    assert chunk_for(geometric(0.9, 60), 0.1) in range(88, 91)
+    curves = TruncationCurves(gram(0.9 ** np.arange(60.0)))
+    assert chunk_for(curves.chunk.bias, 0.1) in range(88, 91)
 
 
 def test_bias_that_returns_counts_until_its_last_crossing():
-    assert lags_for(np.array([1.0, 0.05, 0.3, 0.02, 0.01]), 0.1) == 3
+    assert lags_for(np.array([0.05, 0.3, 0.02, 0.01]), 0.1) == 3
+    assert chunk_for(np.array([0.05, 0.3, 0.02, 0.01]), 0.1) == 3
 
 
 def test_a_gradient_of_one_lag_needs_one():
-    sliding = sliding_bias(np.array([1.0, 0.0, 0.0]))
-    assert sliding.tolist() == [1.0, 0.0, 0.0]
-    assert (lags_for(sliding, 0.1), chunk_for(sliding, 0.1)) == (1, 1)
+    curves = TruncationCurves(gram(np.array([1.0, 0.0, 0.0])))
+    assert lags_for(curves.sliding.bias, 0.1) == 1
+    assert chunk_for(curves.chunk.bias, 0.1) == 1
 
 
-def item(label: str, *curves: tuple[str, np.ndarray, bool], cell=None, direction="forward"):
-    """A layer's result with these drives: name, ln φ by lag, whether it decides."""
-    drives = tuple(
-        SimpleNamespace(
-            drive=name,
-            deciding=deciding,
-            log10_gradient_norm=log_phi / np.log(10),
-            log10_cell_gradient_norm=None if cell is None else cell / np.log(10),
-            decay=measure_decay(log_phi),
-            verdict=drive_verdict(measure_decay(log_phi), log_phi[-1] / np.log(10), None),
+def gram(sizes):
+    """Of lags whose gradients all point one way."""
+    return np.multiply.outer(sizes, sizes)
+
+
+def item(
+    label: str, *curves: tuple[str, np.ndarray, bool], direction="forward", halves=(), known=False
+):
+    """A layer's result with these drives: name, ln φ by lag, whether it decides.
+
+    Parameters' gradients are in proportion to φ and all point one way; `halves` are given as rates.
+    """
+    drives = []
+    for name, log_phi, deciding in curves:
+        with np.errstate(over="ignore"):
+            sizes = np.exp(log_phi[:-1] - np.maximum(log_phi.max(), -1e300))
+        parts = tuple(gram(np.exp(-rate * np.arange(len(log_phi) - 1))) for rate in halves)
+        drives.append(
+            SimpleNamespace(
+                drive=name,
+                deciding=deciding,
+                log10_gradient_norm=log_phi / np.log(10),
+                decay=measure_decay(log_phi),
+                verdict=drive_verdict(measure_decay(log_phi), log_phi[-1] / np.log(10), None),
+                lag_gram=Gram(gram(sizes), not known, parts),
+            )
         )
-        for name, log_phi, deciding in curves
-    )
-    layer = SimpleNamespace(label=label, direction=direction)
-    return SimpleNamespace(layer=layer, trace=SimpleNamespace(drives=drives))
+    layer = SimpleNamespace(label=f"{label}/0/{direction}", name=label, direction=direction)
+    return SimpleNamespace(layer=layer, trace=SimpleNamespace(drives=tuple(drives)))
 
 
 def decaying(rate: float, steps: int = 200) -> np.ndarray:
     return -rate * np.arange(steps + 1.0)
 
 
-def test_the_layer_that_needs_most_decides():
+def test_the_module_that_needs_most_decides():
     advice = advise_truncation(
         [
             item("short", ("zero", decaying(0.5), True)),
@@ -121,6 +114,13 @@ def test_a_window_too_short_gives_no_number():
     assert advice.lags is advice.window is advice.chunk is None
 
 
+@pytest.mark.parametrize(("left", "status"), [(0.012, "longer-than-tested"), (0.008, "heuristic")])
+def test_a_tenth_of_the_bias_may_be_left_at_the_last_lag(left, status):
+    rate = -np.log(left) / 200
+    advice = advise_truncation([item("a", ("zero", decaying(rate), True))])
+    assert advice.status == status
+
+
 def test_a_growing_gradient_is_capped_at_ln_2_over_the_rate():
     advice = advise_truncation(
         [
@@ -130,7 +130,7 @@ def test_a_growing_gradient_is_capped_at_ln_2_over_the_rate():
         ]
     )
     # ln 2 / 0.2 = 3.47.
-    assert (advice.status, advice.layer, advice.lags) == ("chaotic", "c", 3)
+    assert (advice.status, advice.layer, advice.lags) == ("chaotic", "c/0/forward", 3)
     assert advice.chunk == 3
 
 
@@ -155,14 +155,55 @@ def test_a_reverse_direction_leaves_nothing_to_truncate():
     assert advise_truncation(layers).status == "bidirectional"
 
 
-def test_the_cell_state_counts_where_it_lasts_longer():
-    """Parameters of an LSTM see ∂L/∂c: K from its curve, 24 at 0.1 a step, not 5 from h's 0.5."""
-    fast, slow = decaying(0.5), decaying(0.1)
-    assert advise_truncation([item("a", ("zero", fast, True))]).lags == 5
-    assert advise_truncation([item("a", ("zero", fast, True), cell=slow - 2.0)]).lags == 24
+def test_a_stack_is_judged_as_a_whole():
+    """Layers of one module share their gradient, so that one that lasts keeps all from a number."""
+    fast, slow = item("a", ("zero", decaying(0.5), True)), item("a", ("zero", decaying(0.01), True))
+    assert advise_truncation([fast, slow]).status == "longer-than-tested"
+    growing = item("a", ("zero", -decaying(0.1), True))
+    advice = advise_truncation([fast, growing])
+    assert (advice.status, advice.lags) == ("chaotic", 6)
 
 
-def test_a_layer_whose_gradient_is_zero_everywhere_does_not_decide():
+def test_parameters_gradients_that_last_keep_from_a_number():
+    """∂L/∂h may be gone while an LSTM's cell still carries gradients to its parameters."""
+    one = item("a", ("zero", decaying(0.5), True))
+    one.trace.drives[0].lag_gram = Gram(gram(np.exp(decaying(0.01)[:-1])), True)
+    assert advise_truncation([one]).status == "longer-than-tested"
+
+
+def test_what_the_length_costs():
+    advice = advise_truncation([item("a", ("zero", decaying(0.1), True), halves=(0.09, 0.12))])
+    assert advice.bias_at == pytest.approx(np.exp(-2.4), rel=1e-6)
+    assert advice.cosine_at == pytest.approx(1.0, rel=1e-12)
+    # exp(-0.09 K) and exp(-0.12 K) ≤ 0.1 from K = 25.6 and 19.2 on.
+    assert advice.evidence.half_lags == (20, 26)
+    assert advice.evidence.half_bias == pytest.approx(np.exp([-2.88, -2.16]), rel=1e-6)
+    assert advice.evidence.half_cosine == pytest.approx((1.0, 1.0), rel=1e-12)
+    alone = advise_truncation([item("a", ("zero", decaying(0.1), True))])
+    assert alone.evidence.half_lags is None
+
+
+@pytest.mark.parametrize(
+    ("drive", "known", "status", "unknown"),
+    [
+        ("given", True, "measured", ()),
+        ("given", False, "heuristic", ("loss",)),
+        ("normal", True, "heuristic", ("inputs",)),
+        ("normal", False, "heuristic", ("loss", "inputs")),
+    ],
+)
+def test_what_was_made_up_is_said(drive, known, status, unknown):
+    advice = advise_truncation([item("a", (drive, decaying(0.1), True), known=known)])
+    assert (advice.status, advice.unknown) == (status, unknown)
+
+
+def test_no_setting_is_judged_where_none_is_known_or_nothing_can_be():
+    assert advise_truncation([item("a", ("zero", decaying(0.1), True))]).present is None
+    reverse = item("a", ("zero", decaying(0.1), True), direction="reverse")
+    assert advise_truncation([reverse], setting=Setting("given", 3)).present is None
+
+
+def test_a_module_whose_gradient_is_zero_everywhere_does_not_decide():
     dead = item("dead", ("zero", np.full(201, -np.inf), True))
     alive = item("alive", ("zero", decaying(0.1), True))
     assert advise_truncation([dead, alive]).layer == "alive"
@@ -198,7 +239,7 @@ def test_an_underflow_is_no_reason_to_fail():
 
 @pytest.mark.parametrize("name", ["delayed_recall_lstm.pt", "delayed_recall_gru.pt"])
 def test_a_network_that_recalls_12_steps_gets_more_than_12(name):
-    trace = TraceRequest(seq_len=200)
+    trace = TraceRequest(seq_len=200, compare_lags=True)
     result = analyse(read(str(FIXTURES / name)), Request(trace=trace))
     advice = advise_truncation(result.layers)
     assert advice.status == "heuristic"
@@ -209,7 +250,9 @@ def test_a_network_that_recalls_12_steps_gets_more_than_12(name):
 
 
 def test_the_chaotic_fixture_is_capped():
-    result = analyse(read(str(FIXTURES / "exploding_rnn.pt")), Request(trace=TraceRequest()))
+    result = analyse(
+        read(str(FIXTURES / "exploding_rnn.pt")), Request(trace=TraceRequest(compare_lags=True))
+    )
     advice = advise_truncation(result.layers)
     # Its rates are 0.13 … 0.19 nats a step.
     assert advice.status == "chaotic"

@@ -7,7 +7,12 @@ import math
 import pytest
 
 from rnndiag.containers.checkpoint import Checkpoint
-from rnndiag.recognise.settings import clip_setting, sequence_length_setting, value_clip_setting
+from rnndiag.recognise.settings import (
+    clip_setting,
+    sequence_length_setting,
+    truncation_setting,
+    value_clip_setting,
+)
 
 
 def without_tensors(values):
@@ -78,3 +83,21 @@ def test_the_sequence_length_setting(values, expected):
     found = sequence_length_setting(without_tensors(values))
     assert found == expected
     assert found is None or isinstance(found.value, int)
+
+
+@pytest.mark.parametrize(
+    ("values", "truncation", "sequence"),
+    [
+        ({"seq_len": 300, "hparams.truncated_bptt_steps": 35}, 35, 300),
+        ({"bptt": 35}, 35, None),
+        ({"seq_len": 300}, None, 300),
+        ({"bptt": 35, "tbptt": 70}, None, None),
+        ({"bptt": 35.5}, None, None),
+        ({"bptt": 0}, None, None),
+    ],
+)
+def test_a_truncation_is_no_length_of_whole_sequences(values, truncation, sequence):
+    found = truncation_setting(without_tensors(values))
+    assert (found and found.value) == truncation
+    whole = sequence_length_setting(without_tensors(values), truncated=False)
+    assert (whole and whole.value) == sequence
