@@ -5,6 +5,7 @@ Machines are noisy, so only ratios are promised, and none of this is a test. Run
 
 from __future__ import annotations
 
+import compileall
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+import rnndiag
 from rnndiag.cells import CELLS, LayerWeights
 from rnndiag.measure.gradient import trace_gradients
 from rnndiag.rollout import run_layer
@@ -31,6 +33,9 @@ class Row:
     against: str
     ratio: float
     promised: float
+
+    memory: str = ""
+    """Peak and promised, where memory is promised."""
 
     @property
     def margin(self) -> float:
@@ -56,19 +61,37 @@ def command(*arguments: str) -> Callable[[], object]:
     )
 
 
+PEAK = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+"""A small process starts the measured one, whose peak would else include that of its parent."""
+
+
+def peak_megabytes(*arguments: str) -> float:
+    """The most memory that a whole process held (Linux counts in KiB)."""
+    call = [sys.executable, "-c", PEAK, sys.executable, *arguments]
+    return int(subprocess.run(call, check=True, capture_output=True).stdout) * 1024 / 1e6
+
+
 def whole_processes(folder: Path) -> list[Row]:
     """Whole commands against `import torch` alone."""
+    # As pip does with what it installs, torch among it; an editable installation may never be.
+    compileall.compile_dir(Path(rnndiag.__file__).parent, quiet=1)
     big, small = folder / "big.pt", folder / "lstm512.pt"
     torch.save(torch.nn.LSTM(2048, 2048, num_layers=4).state_dict(), big)
     torch.save(torch.nn.LSTM(64, 512).state_dict(), small)
     import_torch = command("-c", "import torch")
-    inspect = command("-m", "rnndiag", "inspect", str(big))
+    inspecting = ("-m", "rnndiag", "inspect", str(big))
+    inspect = command(*inspecting)
+    memory = f"; peak memory {peak_megabytes(*inspecting):.0f} MB (promised 60)"
     trace = command(
         *("-m", "rnndiag", "bptt-trace", str(small), "--seq-len", "200", "--input", "normal")
     )
     size = f"inspect, {big.stat().st_size >> 20} MB LSTM, whole process"
     return [
-        Row(size, "import torch", fastest_pair(inspect, import_torch), 4.0),
+        Row(size, "import torch", fastest_pair(inspect, import_torch), 4.0, memory),
         Row(
             "bptt-trace --seq-len 200 --input normal, LSTM 512, whole process",
             "import torch",
@@ -114,7 +137,7 @@ def main() -> None:
         kept = "kept" if row.margin >= 1 else "MISSED"
         print(
             f"{row.ratio:6.2f}x (promised {row.promised:.2f}x, {kept})  {row.what}"
-            f"  against {row.against}"
+            f"  against {row.against}{row.memory}"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 import traceback
@@ -19,7 +20,11 @@ CLOSED_PIPE = 141
 
 def main() -> NoReturn:
     """Run the command line and exit."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    # On its way out the interpreter looks for cycles among all objects, more than once, only to
+    # free what ends with the process: without this, a seventh of the time of `inspect`.
+    gc.freeze()
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +62,8 @@ def _configured() -> str | None:
 
 def _settings(path: Path) -> dict[str, Any]:
     """What one file sets; raises RD007 for a file that cannot be read or a key that is none."""
+    import tomllib
+
     try:
         found: object = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -135,6 +134,8 @@ def _write_file(path: Path, text: str) -> None:
 
     A link is followed; a pipe or device (/dev/null) is written to, never replaced.
     """
+    import tempfile
+
     temporary, shown = None, path
     try:
         path = path.resolve()

@@ -39,7 +39,7 @@ class StoredTensor:
     def blocks(self) -> Iterator[npt.NDArray[np.generic]]:
         """The values in order, in contiguous blocks of whole entries of the first dimension.
 
-        Each of about a megabyte where the file allows that, else a single one.
+        Each of about two megabytes where the file allows that, else a single one.
         """
         return iter((self.load(),)) if self.stream is None else self.stream()
 

@@ -40,7 +40,7 @@ MAX_DIMENSIONS = 32
 MAX_REPEATED_ELEMENTS = 1 << 22
 """Of a view that has more elements than its storage: an expanded mask, never a weight."""
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 21
 """Read at once when a tensor is only looked at: little memory, and few enough reads."""
 
 _MAX_EXTENT = 1 << 48

@@ -6,7 +6,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,9 @@ class Archive:
 
     source: Readable
     members: dict[str, zipfile.ZipInfo]
+
+    _starts: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
+    """Where the data of the members looked at so far begin: a tensor is read in many pieces."""
 
     def size(self, name: str) -> int:
         """Bytes of a member once unpacked."""
@@ -85,6 +88,11 @@ class Archive:
 
     def _data_start(self, name: str) -> int:
         """Behind the member's own header, whose lengths differ from the directory's."""
+        if name not in self._starts:
+            self._starts[name] = self._find_data(name)
+        return self._starts[name]
+
+    def _find_data(self, name: str) -> int:
         info = self.members[name]
         raw = self.source.read_at(info.header_offset, _LOCAL_HEADER.size)
         fields = _LOCAL_HEADER.unpack(raw)

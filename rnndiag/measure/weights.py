@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from rnndiag.cells import load_bias
 from rnndiag.cells.base import FloatArray
@@ -81,17 +82,23 @@ class _Extent(NamedTuple):
 
 def _extent(tensor: StoredTensor) -> _Extent:
     largest, non_finite, zero_rows = 0.0, 0, 0
-    for stored in tensor.blocks():
-        block = stored.astype(np.float32) if stored.dtype == np.float16 else stored
-        # max and min are the fastest passes there are, and hand on NaN and infinities.
-        peak = float(np.maximum(block.max(initial=0.0), -block.min(initial=0.0)))
-        if not math.isfinite(peak):
-            non_finite += int((~np.isfinite(block)).sum())
-        largest = float(np.maximum(largest, peak))
-        rows = block.reshape(len(block), -1) if block.ndim else block.reshape(1, 1)
-        # Few rows start with a zero, and only those can be zero throughout.
-        zero_rows += int((~rows[rows[:, :1].any(axis=1) == 0].any(axis=1)).sum())
+    # Through map no block outlives its turn, so that there is memory for one only.
+    for block in map(_block_extent, tensor.blocks()):
+        largest = float(np.maximum(largest, block.largest))
+        non_finite += block.non_finite
+        zero_rows += block.zero_rows
     return _Extent(largest, non_finite, zero_rows)
+
+
+def _block_extent(stored: npt.NDArray[np.generic]) -> _Extent:
+    block = stored.astype(np.float32) if stored.dtype == np.float16 else stored
+    # max and min are the fastest passes there are, and hand on NaN and infinities.
+    peak = float(np.maximum(block.max(initial=0.0), -block.min(initial=0.0)))
+    non_finite = 0 if math.isfinite(peak) else int((~np.isfinite(block)).sum())
+    rows = block.reshape(len(block), -1) if block.ndim else block.reshape(1, 1)
+    # Few rows start with a zero, and only those can be zero throughout.
+    zero_rows = int((~rows[rows[:, :1].any(axis=1) == 0].any(axis=1)).sum())
+    return _Extent(peak, non_finite, zero_rows)
 
 
 def time_constants(bias: FloatArray) -> FloatArray:
