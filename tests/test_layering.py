@@ -27,7 +27,7 @@ ORDER = (
     {"report"},
     {"portable", "workers"},
     {"gate"},
-    {"render"},
+    {"render", "plots"},
     {"cli"},
     {"api", "__init__", "__main__", "capture"},
 )

@@ -82,7 +82,7 @@ def check(
     )
     if report.failure is not None:
         complain(report.failure)
-    return show(report, chosen, output.output)
+    return show(report, chosen, output)
 
 
 def _gate_settings(fail_on: FailOn, gating: Gating) -> dict[str, Setting]:

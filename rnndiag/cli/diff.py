@@ -43,4 +43,4 @@ def diff(
     # With one file unread there is nothing to set beside the others; its error says why.
     comparison = compare(measured) if len(measured) == len(files) else ()
     report = Report("diff", settings, files, fail_on=fail_on, comparison=comparison)
-    return show(report, chosen, output.output)
+    return show(report, chosen, output)

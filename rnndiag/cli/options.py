@@ -163,6 +163,12 @@ class Output:
         str | None,
         typer.Option("--output", "-o", metavar="FILE", help="Write there, not to stdout."),
     ] = None
+    plot: Annotated[
+        str | None,
+        typer.Option(
+            "--plot", metavar="FILE.{png,svg,pdf}", help="Draw a picture there, with matplotlib."
+        ),
+    ] = None
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No notices on stderr.")] = False
     no_progress: Annotated[
         bool, typer.Option("--no-progress", help="No progress bar on stderr.")

@@ -58,7 +58,8 @@ def progress_bar(silent: bool, doing: str = "tracing gradients") -> Iterator[Pro
 def chosen_format(command: Command, output: Output) -> str:
     """The name of the one asked for, else of what suits the stream.
 
-    Raises RnndiagError (RD007) for one that the command does not have.
+    Raises RnndiagError (RD007) for one that the command does not have, and for a picture that
+    cannot be drawn: before anything is measured.
     """
     from rnndiag.render import FORMATS
 
@@ -69,25 +70,33 @@ def chosen_format(command: Command, output: Output) -> str:
         offered = ", ".join(key for key, made in FORMATS.items() if command in made.commands)
         what = f"--format {name} is for {', '.join(commands)}"
         raise RnndiagError(InputCode.USAGE, what, f"{command} has {offered}")
+    if output.plot is not None:
+        from rnndiag.plots import require_plot
+
+        require_plot(command, output.plot)
     return name
 
 
-def show(report: Report, format_name: str, output: str | None) -> int:
-    """Render a report, put it where it belongs, and return the exit code."""
+def show(report: Report, format_name: str, output: Output) -> int:
+    """Render a report and its picture, put them where they belong, and return the exit code."""
     from rnndiag.render import FORMATS, renderer
 
     for file in report.files:
         if file.error is not None:
             complain(file.error, file.path)
-    to_terminal = output is None and _stdout().isatty()
-    text = renderer(format_name)(report, _screen(to_terminal, output is not None))
+    to_terminal = output.output is None and _stdout().isatty()
+    text = renderer(format_name)(report, _screen(to_terminal, output.output is not None))
     for variable, name in FORMATS[format_name].appended.items():
         if target := os.environ.get(variable):
             _append(report, name, Path(target))
-    if output is None:
+    if output.plot is not None:
+        from rnndiag.plots import draw
+
+        _write_file(Path(output.plot), draw(report, output.plot))
+    if output.output is None:
         write(text)
     else:
-        _write_file(Path(output), text)
+        _write_file(Path(output.output), text.encode())
     return int(report.exit_code)
 
 
@@ -129,8 +138,8 @@ def _stdout() -> TextIO:
     return sys.stdout
 
 
-def _write_file(path: Path, text: str) -> None:
-    """All of the text or nothing: written beside the target, then renamed.
+def _write_file(path: Path, content: bytes) -> None:
+    """All of the content or nothing: written beside the target, then renamed.
 
     A link is followed; a pipe or device (/dev/null) is written to, never replaced.
     """
@@ -140,13 +149,13 @@ def _write_file(path: Path, text: str) -> None:
     try:
         path = path.resolve()
         if path.exists() and not path.is_file():
-            path.write_text(text, encoding="utf-8")
+            path.write_bytes(content)
             return
         with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
+            "wb", dir=path.parent, prefix=f".{path.name}.", delete=False
         ) as file:
             temporary = Path(file.name)
-            file.write(text)
+            file.write(content)
         # A temporary file is private; a report has the permissions that any new file gets.
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
@@ -154,7 +163,7 @@ def _write_file(path: Path, text: str) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink()
-        raise _cannot_write(shown, error, "choose another --output") from error
+        raise _cannot_write(shown, error, "choose another file") from error
 
 
 def _cannot_write(path: Path, error: OSError, remedy: str) -> RnndiagError:

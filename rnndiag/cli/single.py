@@ -37,4 +37,4 @@ def run_single(
         file = report_file(path, request, advice=advice, shown_as=shown_path(name))
     settings = {**reading.settings(), **({} if trace is None else trace.settings())}
     report = Report(command, settings, (file,), fail_on=fail_on)
-    return show(report, chosen, output.output)
+    return show(report, chosen, output)

@@ -1,0 +1,57 @@
+"""Pictures: what they show, hostile names, the same bytes twice."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from cli.command import FIXTURES
+from render.reports import HOSTILE, measured, named
+
+from rnndiag.comparison import compare
+from rnndiag.plots import FORMATS, PLOTS, draw
+from rnndiag.plots import spectrum as spectrum_plot
+from rnndiag.plots import trace as trace_plot
+from rnndiag.report import Report
+
+MAGIC = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
+
+
+def report(command, *paths):
+    files = tuple(measured(path) for path in paths or [FIXTURES / "delayed_recall_lstm.pt"] * 2)
+    comparison = compare([file.result for file in files]) if command == "diff" else ()
+    shown = files if command == "diff" else files[:1]
+    return Report(command, {}, shown, comparison=comparison)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("command", [name for name in PLOTS if name != "suggest"])
+def test_every_picture_is_the_same_twice(command, kind):
+    made = report(command)
+    picture = draw(made, f"x.{kind}")
+    assert picture.startswith(MAGIC[kind])
+    assert picture == draw(made, f"x.{kind}")
+
+
+def test_eigenvalues_stand_where_they_are():
+    made = report("spectrum", FIXTURES / "char_rnn.pt")
+    (axes,) = spectrum_plot.figure(made).axes
+    block = made.files[0].result.layers[0].spectrum.blocks[0]
+    drawn = axes.lines[0].get_xydata()
+    np.testing.assert_array_equal(drawn[:, 0] + 1j * drawn[:, 1], block.eigenvalues)
+    radii = sorted(patch.radius for patch in axes.patches)
+    np.testing.assert_allclose(radii, sorted([1.0, block.gain]))
+
+
+def test_the_quoted_curve_is_drawn():
+    made = report("bptt-trace")
+    (axes,) = trace_plot.figure(made).axes
+    shown = made.files[0].result.layers[0].trace.headline
+    (line,) = [line for line in axes.lines if line.get_label().endswith("(band: 90 %)")]
+    np.testing.assert_array_equal(line.get_ydata(), shown.log10_gradient_norm)
+
+
+def test_a_hostile_name_is_text(tmp_path):
+    made = report("bptt-trace", named(tmp_path / "$x^2$.pt", "<script>$\\frac{1}$" + HOSTILE))
+    text = draw(made, "x.svg").decode()
+    assert "<script>" not in text
+    assert "\x1b" not in text
