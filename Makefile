@@ -38,6 +38,7 @@ readme: $(DEVELOP) ## put the real outputs into the README
 bench: $(DEVELOP) ## measure the speed ratios
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/gate.py
+	$(BIN)/python benchmarks/capture.py
 
 fuzz: $(DEVELOP) ## read 100,000 mutated checkpoints
 	$(BIN)/python benchmarks/fuzz.py

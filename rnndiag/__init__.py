@@ -13,11 +13,13 @@ from rnndiag._version import __version__
 
 if TYPE_CHECKING:
     from rnndiag.api import check, inspect, spectrum, suggest, trace
+    from rnndiag.capturing import capture
     from rnndiag.containers import read
 
-__all__ = ["__version__", "check", "inspect", "read", "spectrum", "suggest", "trace"]
+__all__ = ["__version__", "capture", "check", "inspect", "read", "spectrum", "suggest", "trace"]
 
 _HOMES = {
+    "capture": "rnndiag.capturing",
     "read": "rnndiag.containers",
     **dict.fromkeys(("inspect", "spectrum", "trace", "suggest", "check"), "rnndiag.api"),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from rnndiag.cells import build_cell
@@ -89,7 +89,8 @@ def analyse(checkpoint: Checkpoint, request: Request, require_layers: bool = Tru
             raise explain_absence(checkpoint, recognition)
         return FileResult(checkpoint, recognition, (), state)
     modules = _selected(recognition.modules, request.layer)
-    seq_len, source = _sequence_length(checkpoint, modules, request.trace)
+    request = _fitted(request, modules)
+    seq_len, source = _sequence_length(checkpoint, request.trace)
     layers = [
         result
         for module in modules
@@ -98,15 +99,21 @@ def analyse(checkpoint: Checkpoint, request: Request, require_layers: bool = Tru
     return FileResult(checkpoint, recognition, tuple(layers), state, seq_len, source)
 
 
-def _sequence_length(
-    checkpoint: Checkpoint, modules: Sequence[RecurrentModule], trace: TraceRequest | None
-) -> tuple[int | None, str]:
-    """Steps that will be traced and who says so, once it is certain that something can be."""
+def _fitted(request: Request, modules: Sequence[RecurrentModule]) -> Request:
+    """The request, once it is certain that something of what it asks for can be traced."""
+    if request.trace is None:
+        return request
+    from rnndiag.tracing import fitted_request
+
+    return replace(request, trace=fitted_request(modules, request.trace))
+
+
+def _sequence_length(checkpoint: Checkpoint, trace: TraceRequest | None) -> tuple[int | None, str]:
+    """Steps that will be traced and who says so."""
     if trace is None:
         return None, ""
-    from rnndiag.tracing import require_fitting, sequence_length
+    from rnndiag.tracing import sequence_length
 
-    require_fitting(modules, trace)
     return sequence_length(checkpoint, trace)
 
 

@@ -89,6 +89,11 @@ def given_drive(inputs_tbi: FloatArray, source: str) -> Drive:
     return Drive("given", True, lambda _, t, b: inputs_tbi[:t, :b], source)
 
 
+def probe_drive(inputs_tbi: FloatArray) -> Drive:
+    """A probe's recorded inputs, shape (steps, batch, input)."""
+    return Drive("probe", True, lambda _, t, b: inputs_tbi[:t, :b], "recorded with rnndiag.capture")
+
+
 def _gaussian(width: int, deviation: float) -> Sampler:
     def sample(generator: np.random.Generator, steps: int, batch: int) -> FloatArray:
         values = generator.standard_normal((steps, batch, width))

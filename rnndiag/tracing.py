@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from rnndiag.cells.base import FloatArray
 from rnndiag.containers.checkpoint import Checkpoint
-from rnndiag.drives import Drive, choose_drives, given_drive
+from rnndiag.drives import Drive, choose_drives, given_drive, probe_drive
 from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.given import GivenStates, checked_cotangent, load_readout
 from rnndiag.measure.trace import LayerTrace, TraceSetup, trace_module
@@ -15,6 +16,9 @@ from rnndiag.measure.training_state import sequence_length_setting
 from rnndiag.progress import Progress
 from rnndiag.recognise.layers import ROOT, Recognition, RecurrentModule
 from rnndiag.rollout import SEGMENT_BYTES, WHOLE, Cells
+
+if TYPE_CHECKING:
+    from rnndiag.probe import Probe, RecordedModule
 
 DEFAULT_SEQ_LEN = 200
 """Steps of a trace where neither the user nor the file says how long sequences are."""
@@ -57,11 +61,16 @@ class TraceRequest:
     exponents: int | None = 0
     """Leading Lyapunov exponents to measure, None for all of them, 0 for none."""
 
+    probe: Probe | None = None
+    """Recorded sequences with their loss gradients, instead of all of the above but `exponents`."""
+
 
 def sequence_length(checkpoint: Checkpoint, trace: TraceRequest) -> tuple[int, str]:
     """Steps to trace, and who says so: "given", "default" or the name of the file's setting."""
     if trace.seq_len is not None:
         return trace.seq_len, "given"
+    if trace.probe is not None:
+        return trace.probe.longest, "given"
     if trace.inputs_tbi is not None:
         return len(trace.inputs_tbi), "given"
     # What a truncation costs shows only in a window that is longer than it.
@@ -83,6 +92,11 @@ def trace_recurrent(
 
     Raises RD007 for a request that does not fit the module, or more than the memory allows.
     """
+    if trace.probe is not None:
+        recorded = trace.probe.modules[module.name]
+        for traces in _trace_recorded(module, cells, recorded, trace, progress):
+            yield from traces
+        return
     seq_len, _ = sequence_length(checkpoint, trace)
     drives = _drives(module, recognition, checkpoint, trace)
     setup = _setup(module, cells, trace, seq_len)
@@ -90,6 +104,22 @@ def trace_recurrent(
         setup = replace(setup, readout_oh=load_readout(trace.readout, checkpoint, module))
     for traces in trace_module(cells, drives, replace(setup, progress=progress)):
         yield from traces
+
+
+def _trace_recorded(
+    module: RecurrentModule,
+    cells: Cells,
+    recorded: RecordedModule,
+    trace: TraceRequest,
+    progress: Progress,
+) -> list[list[LayerTrace]]:
+    from rnndiag.measure.probe_trace import trace_recorded
+
+    steps, batch, _ = recorded.inputs_tbi.shape
+    _require_memory(cells, steps, batch, 1)
+    setup = TraceSetup(steps, batch, trace.seed, exponents=trace.exponents, progress=progress)
+    initial = recorded.initial.of_module(module, batch)
+    return trace_recorded(cells, recorded, initial, probe_drive(recorded.inputs_tbi), setup)
 
 
 def _drives(
@@ -101,7 +131,9 @@ def _drives(
 
 
 def unfit(module: RecurrentModule, trace: TraceRequest) -> str | None:
-    """Why the user's inputs cannot drive this module; None if they can."""
+    """Why the user's inputs or probe cannot drive this module; None if they can."""
+    if trace.probe is not None:
+        return _unrecorded(module, trace.probe)
     if trace.inputs_tbi is None or trace.inputs_tbi.shape[2] == module.input_size:
         return None
     return (
@@ -110,13 +142,30 @@ def unfit(module: RecurrentModule, trace: TraceRequest) -> str | None:
     )
 
 
-def require_fitting(modules: Sequence[RecurrentModule], trace: TraceRequest) -> None:
-    """Raise RD007 unless the user's inputs can drive at least one module."""
+def _unrecorded(module: RecurrentModule, probe: Probe) -> str | None:
+    recorded = probe.modules.get(module.name)
+    if recorded is None:
+        return "the probe has no record of it"
+    if recorded.output_gradient_tbp.any() or recorded.final_gradient.h_0.any():
+        return None
+    return "the recorded loss does not depend on it: its gradient is zero"
+
+
+def fitted_request(modules: Sequence[RecurrentModule], trace: TraceRequest) -> TraceRequest:
+    """The request with a probe's names made those of the checkpoint.
+
+    Raises RD007 unless the user's inputs or probe can drive at least one module.
+    """
+    if trace.probe is not None:
+        from rnndiag.probe import fitted
+
+        return replace(trace, probe=fitted(trace.probe, modules))
     reasons = [unfit(module, trace) for module in modules]
     if None not in reasons:
         raise RnndiagError(
             InputCode.USAGE, str(reasons[0]), "give inputs of shape (steps, batch, features)"
         )
+    return trace
 
 
 def _setup(module: RecurrentModule, cells: Cells, trace: TraceRequest, seq_len: int) -> TraceSetup:

@@ -54,6 +54,14 @@ class Tracing:
     batch_first: Annotated[
         bool, typer.Option("--batch-first", help="The input file is (B, T, features).")
     ] = False
+    probe: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Inputs, states and loss gradients that rnndiag.capture recorded, in place of "
+            "--input, --initial-state and --cotangent.",
+        ),
+    ] = None
     initial_state: Annotated[
         str,
         typer.Option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from rnndiag.errors import InputCode, RnndiagError
@@ -19,6 +20,8 @@ def trace_request(options: Tracing) -> TraceRequest:
     from rnndiag.drives import SYNTHETIC
     from rnndiag.tracing import TraceRequest
 
+    if options.probe is not None:
+        return _recorded(options, options.probe)
     named = options.drive in ("auto", *SYNTHETIC)
     cotangent = None if options.cotangent is None else _single(options.cotangent, "cotangent")
     return TraceRequest(
@@ -30,8 +33,30 @@ def trace_request(options: Tracing) -> TraceRequest:
         initial=_initial(options.initial_state),
         cotangents=options.cotangents if cotangent is None else len(cotangent),
         cotangent_nbh=cotangent,
-        exponents=0 if options.exponents is None else _exponents(options.exponents),
+        exponents=_exponents(options.exponents),
         readout=options.readout,
+    )
+
+
+BESIDE_PROBE = ("seed", "probe", "exponents")
+"""Fields of Tracing that mean something beside a probe; it holds what all others are about."""
+
+
+def _recorded(options: Tracing, path: str) -> TraceRequest:
+    """A probe says everything by itself; raises RD007 for an option that says otherwise."""
+    from rnndiag.probe import load_probe
+    from rnndiag.tracing import TraceRequest
+
+    for each in dataclasses.fields(options):
+        if each.name not in BESIDE_PROBE and getattr(options, each.name) != each.default:
+            name = "input" if each.name == "drive" else each.name.replace("_", "-")
+            raise RnndiagError(
+                InputCode.USAGE,
+                f"--{name} cannot be used with --probe, which holds the sequences themselves",
+                f"leave out --{name} or --probe",
+            )
+    return TraceRequest(
+        seed=options.seed, exponents=_exponents(options.exponents), probe=load_probe(path)
     )
 
 
@@ -44,7 +69,9 @@ def declarations(texts: list[str] | None) -> tuple[Declaration, ...]:
     return tuple(parse_declaration(text) for text in texts)
 
 
-def _exponents(text: str) -> int | None:
+def _exponents(text: str | None) -> int | None:
+    if text is None:
+        return 0
     if text == "all":
         return None
     if text.isascii() and text.isdigit() and len(text) < 7:

@@ -24,7 +24,9 @@ from rnndiag.containers.views import (
 )
 
 _LENGTH_BYTES = 8
-_METADATA = "__metadata__"
+METADATA = "__metadata__"
+"""Key of the header's own values, and the first part of their names in a checkpoint."""
+
 _HEADER_STARTS = (b'{"', b"{}", b"{ ", b"{\n", b"{\t", b"{\r")
 
 _MAX_HEADER_BYTES = 1 << 22
@@ -51,6 +53,9 @@ _DTYPES = {
 }
 """The format's name → torch's; others are passed on by their own name."""
 
+DTYPE_NAMES = {ours: theirs for theirs, ours in _DTYPES.items()}
+"""torch's name → the format's."""
+
 
 def _recognises(candidate: Candidate) -> bool:
     return candidate.head[_LENGTH_BYTES : _LENGTH_BYTES + 2] in _HEADER_STARTS
@@ -64,7 +69,7 @@ def _read(candidate: Candidate) -> Contents:
     if length > _MAX_HEADER_BYTES:
         raise refused(f"its header has {length} bytes, more than any checkpoint needs")
     header = json_object(source.read_at(_LENGTH_BYTES, length), "its header")
-    values = _metadata(header.pop(_METADATA, {}))
+    values = _metadata(header.pop(METADATA, {}))
     entries = {name: _entry(name, entry) for name, entry in header.items()}
     data_start = _LENGTH_BYTES + length
     _check_layout([place for _, _, place in entries.values()], source.size - data_start)
@@ -83,7 +88,7 @@ def _metadata(metadata: object) -> dict[str, Value]:
     if not isinstance(metadata, dict):
         raise damaged("its metadata is no JSON object")
     return {
-        f"{_METADATA}.{key}": printable(text)
+        f"{METADATA}.{key}": printable(text)
         for key, text in metadata.items()
         if isinstance(text, str)
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from rnndiag.measure.jacobian_product import worst_case_log_growth
 from rnndiag.measure.lyapunov import LyapunovSpectrum, measure_lyapunov
 from rnndiag.measure.verdict import Verdict, drive_verdict
 from rnndiag.rollout import LayerRun
+
+if TYPE_CHECKING:
+    from rnndiag.measure.loss_gradient import LossGradient
 
 DEAD_CELL_EXPOSURE = 1e-6
 """A memory cell whose mean o(1 − tanh² c) is below this is out of reach of any loss."""
@@ -71,6 +75,9 @@ class DriveTrace:
     growth: StateGrowth | None = None
     """How perturbations of the whole state grow; None where it was not asked for."""
 
+    loss_gradient: LossGradient | None = None
+    """The whole recorded loss's gradient by step; of a probe only."""
+
     def lag_of_share(self, share: float) -> int | None:
         """The first lag up to which this share of ∂L/∂W_hh is reached; None if there is none."""
         reached = np.flatnonzero(self.parameter_gradient_share >= share)
@@ -86,31 +93,50 @@ def measure_drive(
 ) -> DriveTrace:
     """Curves relative to the seed ∂L/∂h_T, (cotangents, batch, output), and what they say."""
     log_seed = ScaledVectors.of(seed_nbh).log_norm()
-    log_phi = log_rms(norms.hidden) - log_rms(log_seed)
-    samples = (norms.hidden - log_seed).reshape(len(log_phi), -1)
+    return drive_trace(drive, norms, log_seed, run.overflow_step, growth)
+
+
+def drive_trace(
+    drive: Drive,
+    norms: GradientNorms,
+    log_seed_nb: FloatArray,
+    overflow_step: int | None,
+    growth: StateGrowth | None,
+    loss: LossGradient | None = None,
+) -> DriveTrace:
+    """Curves relative to seeds of these log norms, (cotangents, batch), and what they say.
+
+    Where a norm is NaN a sample's sequence is shorter than the lag: it counts on neither side.
+    """
+    missing = np.isnan(norms.hidden)
+    log_seed = log_rms(np.where(missing, -np.inf, log_seed_nb))
+    log_phi = log_rms(np.where(missing, -np.inf, norms.hidden)) - log_seed
+    samples = (norms.hidden - log_seed_nb).reshape(len(log_phi), -1)
+    percentile = np.nanpercentile if missing.any() else np.percentile  # the first is much slower
     # Inverted CDF picks a sample: interpolating between -inf and -inf would give nan.
-    p05, p95 = np.percentile(samples, [5, 95], axis=1, method="inverted_cdf")
+    p05, p95 = percentile(samples, [5, 95], axis=1, method="inverted_cdf")
     cell_state = norms.cell_state
     decay = measure_decay(log_phi)
     return DriveTrace(
         drive=drive.name,
         source=drive.source,
         deciding=drive.deciding,
-        verdict=drive_verdict(decay, log_phi[-1] / LN10, run.overflow_step),
+        verdict=drive_verdict(decay, log_phi[-1] / LN10, overflow_step),
         log10_gradient_norm=log_phi / LN10,
         log10_cell_gradient_norm=None
         if cell_state is None
-        else (log_rms(cell_state) - log_rms(log_seed)) / LN10,
+        else (log_rms(np.where(missing, -np.inf, cell_state)) - log_seed) / LN10,
         log10_p05=p05 / LN10,
         log10_p95=p95 / LN10,
         decay=decay,
-        overflow_step=run.overflow_step,
+        overflow_step=overflow_step,
         dead_cells=None
         if norms.exposure is None
         else int((norms.exposure < DEAD_CELL_EXPOSURE).sum()),
         saturated_gates=norms.saturated,
         parameter_gradient_share=_cumulative_share(log_rms(norms.recurrent_weight)),
         growth=growth,
+        loss_gradient=loss,
     )
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 from rnndiag.measure.drive_trace import DriveTrace, StateGrowth
+from rnndiag.measure.loss_gradient import LossGradient
 from rnndiag.measure.trace import LayerTrace
 from rnndiag.readings.words import counted
 from rnndiag.rounding import power_of_ten
@@ -24,11 +25,15 @@ def read_trace(trace: LayerTrace) -> list[str]:
     if trace.textbook_log10 is not None:
         sentences.append(_textbook(float(trace.textbook_log10[steps]), steps, drive))
     sentences.extend(_share(drive))
+    if drive.loss_gradient is not None:
+        sentences.extend(_loss_gradient(drive.loss_gradient))
     if drive.dead_cells:
         sentences.append(
             f"{drive.dead_cells} memory cells are saturated out of reach of any loss (dead)."
         )
-    if not any(d.deciding and d.drive in {"embedding", "onehot", "given"} for d in trace.drives):
+    if not any(
+        d.deciding and d.drive in {"embedding", "onehot", "given", "probe"} for d in trace.drives
+    ):
         sentences.append(
             "Measured on synthetic input: growth and decay depend on the data, so give yours with "
             "--input FILE for a verdict on it."
@@ -73,6 +78,27 @@ def _share(drive: DriveTrace) -> Iterator[str]:
         return
     nearest = "" if most == nearly_all else f"90 % comes from the last {most + 1} steps, "
     yield f"Of the gradient of W_hh, {nearest}99 % from the last {counted(nearly_all + 1, 'step')}."
+
+
+OTHER_NETWORK = 0.05
+"""Relative difference of final states above which they are not the captured model's: autocast to
+bfloat16 keeps 8 bits, which over a sequence makes about a hundredth."""
+
+
+def _loss_gradient(loss: LossGradient) -> Iterator[str]:
+    """The whole loss's gradient by step, and whether this is the network that had it."""
+    curve = loss.log10_hidden
+    first, last, top = (power_of_ten(float(value)) for value in (curve[0], curve[-1], curve.max()))
+    yield (
+        f"Of the recorded loss, all steps together, the gradient of h is {first} at the first "
+        f"step, {last} at the last, at most {top} (step {int(curve.argmax()) + 1}). A flat curve "
+        "is no proof of memory: the lags above tell that."
+    )
+    if loss.state_difference > OTHER_NETWORK:
+        yield (
+            f"The final states differ by {loss.state_difference:.0%} from those of the captured "
+            "model: it had other weights, or something else in between, such as dropout."
+        )
 
 
 def _state_growth(growth: StateGrowth, drive: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rnndiag.measure.drive_trace import DriveTrace
+from rnndiag.measure.loss_gradient import LossGradient
 from rnndiag.measure.trace import LayerTrace
 from rnndiag.render.json.plain import Object
 
@@ -45,4 +46,15 @@ def _drive(drive: DriveTrace) -> Object:
         "dead_cells": drive.dead_cells,
         "saturated_gates": drive.saturated_gates,
         "parameter_gradient_share": drive.parameter_gradient_share,
+        "loss_gradient": drive.loss_gradient and _loss_gradient(drive.loss_gradient),
+    }
+
+
+def _loss_gradient(loss: LossGradient) -> Object:
+    return {
+        "log10_hidden": loss.log10_hidden,
+        "log10_cell": loss.log10_cell,
+        "log10_initial_hidden": loss.log10_initial_hidden,
+        "log10_initial_cell": loss.log10_initial_cell,
+        "state_difference": loss.state_difference,
     }

@@ -1,0 +1,96 @@
+"""Norms of the parameters' gradients at the end of each backward pass, before anything clips them.
+
+`Tensor.register_post_accumulate_grad_hook` runs when a parameter's gradient has been added to its
+`.grad`: before `clip_grad_norm_`, before any optimizer, in whatever way these are called.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rnndiag.capturing.sequences import watched
+
+HALVES = frozenset({torch.float16, torch.bfloat16})
+"""dtypes in which a sum of squares overflows or loses its digits."""
+
+
+class GradientNorms:
+    """One dictionary of norms a training step; a later backward pass of a step replaces its norms.
+
+    A step begins when a parameter that already has a norm in this one finds its gradient reset to
+    None or zero. So gradients that are accumulated over several backward passes are one step, whose
+    norms are those of the sum.
+    """
+
+    def __init__(
+        self, model: nn.Module, scale: Callable[[], float], received: Callable[[int], None]
+    ) -> None:
+        self._scale = scale
+        self._received = received
+        self._steps: list[dict[str, Tensor]] = []
+        self._scales: list[float] = []
+        self.names = [name for name, p in model.named_parameters() if p.requires_grad]
+        self.handles = [
+            handle
+            for name, parameter in model.named_parameters()
+            if parameter.requires_grad
+            for handle in self._watch(name, parameter)
+        ]
+
+    @property
+    def begun(self) -> int:
+        """Steps of which at least one gradient has come."""
+        return len(self._steps)
+
+    def _watch(self, name: str, parameter: nn.Parameter) -> list[Any]:
+        def coming(_: Tensor) -> None:
+            earlier = parameter.grad
+            if not self._steps or (name in self._steps[-1] and _is_reset(earlier)):
+                self._steps.append({})
+                self._scales.append(self._scale())
+
+        def added(tensor: Tensor) -> None:
+            # An optimizer that steps in a hook of its own may already have taken it away.
+            if tensor.grad is not None:
+                self._steps[-1][name] = _norm(tensor.grad.detach())
+            self._received(len(self._steps) - 1)
+
+        register = parameter.register_post_accumulate_grad_hook
+        return [watched(parameter, coming), register(added)]  # type: ignore[no-untyped-call] # torch has no types here
+
+    def of_parameters(self) -> dict[str, list[float]]:
+        """By parameter and step; NaN in a step that left the parameter without a gradient."""
+        by_step = [
+            {name: float(norm) / scale for name, norm in step.items()}
+            for step, scale in zip(self._steps, self._scales, strict=True)
+        ]
+        return {name: [step.get(name, math.nan) for step in by_step] for name in self.names}
+
+    def whole(self) -> list[float]:
+        """‖∂L/∂θ‖ over all parameters, by step."""
+        return [
+            math.hypot(*(float(norm) for norm in step.values())) / scale
+            for step, scale in zip(self._steps, self._scales, strict=True)
+        ]
+
+
+def _is_reset(gradient: Tensor | None) -> bool:
+    return gradient is None or not bool(_values(gradient).any())
+
+
+def _norm(gradient: Tensor) -> Tensor:
+    """Left on its device: asking for the number would wait for the device."""
+    values = _values(gradient)
+    wider = torch.float32 if values.dtype in HALVES else None
+    norm: Tensor = torch.linalg.vector_norm(values, dtype=wider)
+    return norm
+
+
+def _values(gradient: Tensor) -> Tensor:
+    """The numbers of a gradient, sparse (an embedding's) or not."""
+    return gradient.coalesce().values() if gradient.is_sparse else gradient

@@ -1,0 +1,169 @@
+"""bptt-trace on a probe: the recorded sequences, seeded with the loss gradients they really had."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rnndiag.drives import Drive
+from rnndiag.measure.activity import measure_activity
+from rnndiag.measure.drive_trace import StateGrowth, drive_trace, measure_growth
+from rnndiag.measure.gradient import ScaledVectors
+from rnndiag.measure.injected import StepNorms, back_propagate
+from rnndiag.measure.loss_gradient import LossGradient, loss_gradient
+from rnndiag.measure.recorded_run import (
+    Runs,
+    direct_gradients,
+    flipped,
+    run_recorded,
+    state_difference,
+)
+from rnndiag.measure.seeds import Seed, last_seed
+from rnndiag.measure.textbook import textbook_curve
+from rnndiag.measure.trace import LayerTrace, TraceSetup
+from rnndiag.measure.verdict import layer_verdict
+from rnndiag.probe.records import IntArray, RecordedModule
+from rnndiag.progress import Progress
+from rnndiag.rollout import Cells, LayerRun, States, run_layer
+
+BySide = list[list[ScaledVectors]]
+"""[depth][direction]: what reaches the states from outside their layer, (steps, batch, state)."""
+
+
+def trace_recorded(
+    cells: Cells, recorded: RecordedModule, initial: States, drive: Drive, setup: TraceSetup
+) -> list[list[LayerTrace]]:
+    """Trace a module on a probe's sequences; traces[depth][direction].
+
+    Two gradients are followed. That of the whole loss, every step's ∂L/∂y injected, gives
+    ‖∂L/∂h_t‖ by step. That of one step gives φ_k by lag, as everywhere: seeded, in every sequence,
+    at the last step at which the loss reaches the top's h, and counted back from there. A
+    bidirectional module is seeded layer by layer, with what reaches each layer from above it.
+
+    Raises RnndiagError (RD007) where the states overflow.
+    """
+    progress, lengths = setup.progress, recorded.lengths
+    progress.expect(3 * sum(map(len, cells)) * len(recorded.inputs_tbi))
+    runs = run_recorded(cells, recorded, initial, progress)
+    direct = [
+        [ScaledVectors.of(gradient) for gradient in sides]
+        for sides in direct_gradients(runs, recorded)
+    ]
+    whole, injected = _through_stack(runs, direct, lengths, progress)
+    seeds = _seeds(runs, direct, injected)
+    lagged = _by_lag(runs, seeds, lengths, progress)
+    traces = []
+    for depth, layer_runs in enumerate(runs):
+        differences = state_difference(layer_runs, recorded, depth)
+        losses = [
+            loss_gradient(norms, recorded, side == 1, differences[side])
+            for side, norms in enumerate(whole[depth])
+        ]
+        parts = zip(layer_runs, lagged[depth], seeds[depth], losses, strict=True)
+        traces.append([_layer_trace(*part, lengths, drive, setup) for part in parts])
+    return traces
+
+
+def _through_stack(
+    runs: Runs, direct: BySide, lengths: IntArray, progress: Progress
+) -> tuple[list[list[StepNorms]], BySide]:
+    """From the top down: norms of every layer, and all that reached its states from outside."""
+    norms: list[list[StepNorms]] = []
+    injected: BySide = []
+    for layer_runs, own in zip(reversed(runs), reversed(direct), strict=True):
+        sides = own
+        if norms:
+            above = _split(_inputs(norms[0], lengths), layer_runs, lengths)
+            sides = [_sum(*pair) for pair in zip(own, above, strict=True)]
+        of_layer = [back_propagate(*pair, progress) for pair in zip(layer_runs, sides, strict=True)]
+        injected.insert(0, sides)
+        norms.insert(0, of_layer)
+    return norms, injected
+
+
+def _inputs(sides: Sequence[StepNorms], lengths: IntArray) -> ScaledVectors:
+    """∂L/∂x of a layer, from both of its directions."""
+    forward, *reverse = (side.inputs for side in sides)
+    return _sum(forward, _flipped(reverse[0], lengths)) if reverse else forward
+
+
+def _sum(one: ScaledVectors, two: ScaledVectors) -> ScaledVectors:
+    return one.plus(two.mantissa, two.exponent)
+
+
+def _split(
+    outputs: ScaledVectors, layer_runs: Sequence[LayerRun], lengths: IntArray
+) -> list[ScaledVectors]:
+    """A gradient of both directions' outputs as one of each direction's states, in its order."""
+    found = []
+    for side, run in enumerate(layer_runs):
+        width = run.cell.output_size
+        states = np.zeros((*outputs.exponent.shape, run.cell.state_size))
+        states[..., :width] = outputs.mantissa[..., side * width : (side + 1) * width]
+        scaled = ScaledVectors.of(states, outputs.exponent)
+        found.append(scaled if side == 0 else _flipped(scaled, lengths))
+    return found
+
+
+def _flipped(vectors: ScaledVectors, lengths: IntArray) -> ScaledVectors:
+    return ScaledVectors(flipped(vectors.mantissa, lengths), flipped(vectors.exponent, lengths))
+
+
+def _seeds(runs: Runs, direct: BySide, injected: BySide) -> list[list[Seed]]:
+    """The top's in a stack of one direction, in one of two each layer's and direction's own."""
+    if len(runs[0]) == 1:
+        top = last_seed(direct[-1][0], runs[-1][0].cell.output_size)
+        return [[top]] * len(runs)
+    return [
+        [last_seed(side, run.cell.output_size) for run, side in zip(*row, strict=True)]
+        for row in zip(runs, injected, strict=True)
+    ]
+
+
+def _by_lag(
+    runs: Runs, seeds: list[list[Seed]], lengths: IntArray, progress: Progress
+) -> list[list[StepNorms]]:
+    """Norms of the gradients that start at the seeds alone."""
+    if len(runs[0]) == 1:
+        none = [[_zeros(run) for run in layer_runs] for layer_runs in runs[:-1]]
+        return _through_stack(runs, [*none, [seeds[-1][0].injected]], lengths, progress)[0]
+    return [
+        [back_propagate(run, seed.injected, progress) for run, seed in zip(*row, strict=True)]
+        for row in zip(runs, seeds, strict=True)
+    ]
+
+
+def _zeros(run: LayerRun) -> ScaledVectors:
+    return ScaledVectors.of(np.zeros((run.steps, run.inputs_tbi.shape[1], run.cell.state_size)))
+
+
+def _layer_trace(
+    run: LayerRun,
+    norms: StepNorms,
+    seed: Seed,
+    loss: LossGradient,
+    lengths: IntArray,
+    drive: Drive,
+    setup: TraceSetup,
+) -> LayerTrace:
+    """One layer in one direction."""
+    by_lag = seed.by_lag(norms, *measure_activity(run, lengths))
+    vectors = seed.vectors
+    growth = _growth(run, lengths, setup)
+    trace = drive_trace(drive, by_lag, vectors.log_norm()[None], None, growth, loss)
+    steps = int(seed.ends.max())
+    # Sizes far apart: only a curve relative to the largest is asked for.
+    relative = np.ldexp(vectors.mantissa, (vectors.exponent - vectors.exponent.max())[:, None])
+    textbook = textbook_curve(run.cell, relative[None, :, : run.cell.output_size], steps)
+    return LayerTrace(steps, layer_verdict([trace.verdict]), (trace,), textbook)
+
+
+def _growth(run: LayerRun, lengths: IntArray, setup: TraceSetup) -> StateGrowth | None:
+    """Of the longest sequences: the others end in padding."""
+    if setup.exponents == 0:
+        return None
+    longest = lengths == lengths.max()
+    if not longest.all():
+        run = run_layer(run.cell, run.inputs_tbi[:, longest], run.starts[0][longest])
+    return measure_growth(run, setup.exponents, setup.seed)

@@ -1,0 +1,131 @@
+"""Run a module on a probe's sequences, each from its own start to its own end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from rnndiag.cells.base import FloatArray
+from rnndiag.errors import InputCode, RnndiagError
+from rnndiag.given import GivenStates
+from rnndiag.probe.records import IntArray, RecordedModule
+from rnndiag.progress import Progress
+from rnndiag.rollout import Cells, LayerRun, States, run_layer
+
+Number = TypeVar("Number", np.float64, np.int64)
+
+Runs = list[list[LayerRun]]
+"""runs[depth][direction], each in its own order of time: a sequence's first step stands first, in
+the reverse direction too; what follows its end is padding."""
+
+
+def flipped(values_tbx: npt.NDArray[Number], lengths: IntArray) -> npt.NDArray[Number]:
+    """Every sequence back to front, its padding left behind it; any dimensions after the first two.
+
+    >>> flipped(np.array([[1, 5], [2, 6], [3, 0]]), np.array([3, 2])).T
+    array([[3, 2, 1],
+           [6, 5, 0]])
+    """
+    step = np.arange(len(values_tbx))[:, None]
+    source = np.where(step < lengths, lengths - 1 - step, step)
+    return np.asarray(values_tbx[source, np.arange(values_tbx.shape[1])])
+
+
+def run_recorded(
+    cells: Cells, recorded: RecordedModule, initial: States, progress: Progress
+) -> Runs:
+    """Every layer on the sequences, fed by the one below.
+
+    Raises RnndiagError (RD007) where a state overflows: those of the captured model were finite.
+    """
+    runs: Runs = []
+    below = recorded.inputs_tbi
+    for layer_cells, states in zip(cells, initial, strict=True):
+        fed = [below, flipped(below, recorded.lengths)][: len(layer_cells)]
+        runs.append(
+            [
+                run_layer(cell, inputs, state, progress)
+                for cell, inputs, state in zip(layer_cells, fed, states, strict=True)
+            ]
+        )
+        overflow = [run.overflow_step for run in runs[-1] if run.overflow_step is not None]
+        if overflow:
+            raise RnndiagError(
+                InputCode.USAGE,
+                f"on the probe's inputs the states overflow at step {min(overflow)}",
+                "capture the model of this checkpoint",
+            )
+        forward, *reverse = (run.outputs_tbp for run in runs[-1])
+        back = [flipped(outputs, recorded.lengths) for outputs in reverse]
+        below = np.concatenate([forward, *back], axis=-1)
+    return runs
+
+
+def direct_gradients(runs: Runs, recorded: RecordedModule) -> list[list[FloatArray]]:
+    """What the loss asks of every state from outside the module, [depth][direction].
+
+    Each of shape (steps, batch, state) in the order of its run: ∂L/∂y at the top; ∂L/∂h_n and
+    ∂L/∂c_n at the sequences' ends.
+    """
+    if recorded.looped:
+        return [[_beside_later_steps(runs[0][0], recorded)]]
+    sides = len(runs[0])
+    found = [[np.zeros(_state_shape(run)) for run in layer_runs] for layer_runs in runs]
+    width = runs[-1][0].cell.output_size
+    for side, gradient in enumerate(found[-1]):
+        half = recorded.output_gradient_tbp[..., side * width : (side + 1) * width]
+        gradient[..., :width] = half if side == 0 else flipped(half, recorded.lengths)
+    finals = _joined(recorded.final_gradient)
+    ends = recorded.lengths - 1, np.arange(len(recorded.lengths))
+    for index, final in enumerate(finals):
+        found[index // sides][index % sides][ends] += final
+    return found
+
+
+def _joined(states: GivenStates) -> FloatArray:
+    """(layers * directions, batch, state)."""
+    parts = [states.h_0] if states.c_0 is None else [states.h_0, states.c_0]
+    return np.concatenate(parts, axis=-1)
+
+
+def _state_shape(run: LayerRun) -> tuple[int, int, int]:
+    return run.steps, run.inputs_tbi.shape[1], run.cell.state_size
+
+
+def _beside_later_steps(run: LayerRun, recorded: RecordedModule) -> FloatArray:
+    """Of a looped cell's whole gradients what does not come back through the next step.
+
+    g_t = ∂L/∂s_t − J_{t+1}ᵀ ∂L/∂s_{t+1}, exact to the rounding of the recorded gradients.
+    """
+    width = run.cell.output_size
+    whole = np.zeros(_state_shape(run))
+    whole[..., :width] = recorded.output_gradient_tbp
+    if recorded.cell_gradient_tbh is not None:
+        whole[..., width:] = recorded.cell_gradient_tbh
+    through_h = np.arange(whole.shape[-1]) < width
+    first = 0
+    pulled = np.empty_like(whole)
+    for chunk in run.chunks():
+        own = whole[first : first + chunk.steps]
+        if recorded.cell_gradient_is_whole:
+            reaching_c = chunk.linearisation.vjp(own * through_h).cell_state
+            own[..., width:] -= 0.0 if reaching_c is None else reaching_c
+        pulled[first : first + chunk.steps] = chunk.linearisation.vjp(own).state
+        first += chunk.steps
+    whole[:-1] -= pulled[1:]
+    return whole
+
+
+def state_difference(runs: Sequence[LayerRun], recorded: RecordedModule, depth: int) -> list[float]:
+    """By direction: how far the final h is from what the model computed, root mean square."""
+    ends = recorded.lengths - 1, np.arange(len(recorded.lengths))
+    differences = []
+    for side, run in enumerate(runs):
+        expected = recorded.final.h_0[depth * len(runs) + side]
+        size = float(np.sqrt(np.square(expected).mean()))
+        error = float(np.sqrt(np.square(run.outputs_tbp[ends] - expected).mean()))
+        differences.append(error / size if size else error)
+    return differences

@@ -1,0 +1,170 @@
+"""A probe file to arrays, each checked against the others before anything is computed on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from rnndiag.cells.base import FloatArray
+from rnndiag.containers import read
+from rnndiag.containers.checkpoint import Checkpoint, StoredTensor
+from rnndiag.containers.safetensors import METADATA
+from rnndiag.errors import InputCode, RnndiagError
+from rnndiag.given import GivenStates
+from rnndiag.probe.keys import KIND, LOSS, NORM, NORM_OF, VERSION, VERSION_KEY
+from rnndiag.probe.records import IntArray, Probe, RecordedModule
+from rnndiag.recognise.layers import ROOT
+
+
+def load_probe(path: str) -> Probe:
+    """Read what `probe.save` wrote.
+
+    Raises RnndiagError: RD001 to RD005 as for any file, RD003 for parts that are missing or do not
+    fit together, RD007 for a file that is no probe, is of another version, or has no numbers.
+    """
+    try:
+        file = read(path)
+    except RnndiagError as error:
+        raise RnndiagError(error.code, f"the probe {path}: {error.what}", error.remedy) from error
+    version = file.values.get(f"{METADATA}.{VERSION_KEY}")
+    if version is None:
+        raise RnndiagError(
+            InputCode.USAGE,
+            f"{path} is no probe but another {file.container} file",
+            "give the file that rnndiag.capture saved",
+        )
+    if version != VERSION:
+        what = f"the probe {path} has version {version}, {VERSION} is read"
+        raise RnndiagError(InputCode.USAGE, what, "capture it again")
+    modules = _Parts.by_module(path, file)
+    if not modules:
+        raise _damaged(path, "it records no module")
+    return Probe(
+        path,
+        {name: parts.record() for name, parts in modules.items()},
+        _series(file, NORM),
+        {
+            name.removesuffix(NORM_OF): _series(file, name)
+            for name in file.tensors
+            if name.endswith(NORM_OF)
+        },
+        _series(file, LOSS),
+    )
+
+
+def _series(file: Checkpoint, name: str) -> tuple[float, ...]:
+    """One number a step; none where there is no such tensor."""
+    stored = file.tensors.get(name)
+    if stored is None:
+        return ()
+    return tuple(np.asarray(stored.load(), dtype=np.float64).ravel().tolist())
+
+
+def _damaged(path: str, what: str) -> RnndiagError:
+    return RnndiagError(InputCode.DAMAGED, f"the probe {path}: {what}", "capture it again")
+
+
+class _Parts:
+    """The tensors of one module."""
+
+    def __init__(self, path: str, name: str, kind: object) -> None:
+        self._path = path
+        self._name = name
+        self._kind = kind
+        self._stored: dict[str, StoredTensor] = {}
+
+    @classmethod
+    def by_module(cls, path: str, file: Checkpoint) -> Mapping[str, _Parts]:
+        """All that the file has."""
+        found: dict[str, _Parts] = {}
+        for key, stored in file.tensors.items():
+            name, slash, what = key.rpartition("/")
+            if slash and not key.endswith(NORM_OF):
+                kind = file.values.get(f"{METADATA}.{KIND}{name}")
+                found.setdefault(name, cls(path, name, kind))._stored[what] = stored
+        return found
+
+    def record(self) -> RecordedModule:
+        """Everything loaded, in float64, checked."""
+        lengths = self._integers("lengths")
+        batch = len(lengths)
+        inputs_tbi = self._numbers("inputs", None, batch, None)
+        steps = len(inputs_tbi)
+        if not batch or lengths.min() < 1 or lengths.max() > steps:
+            raise self._broken("lengths", "are not from 1 to the number of steps")
+        scale = self._numbers("loss_scale", batch)[:, None]
+        if (scale <= 0.0).any():
+            raise self._broken("loss_scale", "is not positive")
+        initial = self._states("h_0", "c_0", batch)
+        reaching_h_n = self._like("dL_dh_n", initial.h_0) / scale
+        reaching_c_n = None if initial.c_0 is None else self._like("dL_dc_n", initial.c_0) / scale
+        looped = "dL_dh" in self._stored
+        whole = "dL_dc_beside_h" not in self._stored
+        cell = "dL_dc" if whole else "dL_dc_beside_h"
+        return RecordedModule(
+            name=self._name,
+            kind=str(self._kind),
+            inputs_tbi=inputs_tbi,
+            lengths=lengths,
+            calls=self._integers("call", batch),
+            steps=self._integers("step", batch),
+            initial=initial,
+            final=self._states("h_n", "c_n", batch),
+            final_gradient=GivenStates(reaching_h_n, reaching_c_n),
+            output_gradient_tbp=self._output_gradient(looped, initial, steps) / scale,
+            looped=looped,
+            cell_gradient_tbh=None
+            if initial.c_0 is None or cell not in self._stored
+            else self._numbers(cell, steps, *initial.c_0.shape[1:]) / scale,
+            cell_gradient_is_whole=whole,
+        )
+
+    def _output_gradient(self, looped: bool, initial: GivenStates, steps: int) -> FloatArray:
+        """As wide as h, or twice, and with as many layers."""
+        layers, batch, width = initial.h_0.shape
+        name = "dL_dh" if looped else "dL_dy"
+        if not looped and name not in self._stored:
+            raise self._broken(name, "is missing")
+        directions, rest = divmod(self._stored[name].shape[-1], width)
+        if rest or directions not in {1, 2} or layers % directions:
+            raise self._broken(name, f"does not fit h_0 of shape {initial.h_0.shape}")
+        return self._numbers(name, steps, batch, directions * width)
+
+    def _states(self, h: str, c: str, batch: int) -> GivenStates:
+        """h and, where there is one, c."""
+        hidden = self._numbers(h, None, batch, None)
+        cell = self._numbers(c, *hidden.shape[:2], None) if c in self._stored else None
+        return GivenStates(hidden, cell)
+
+    def _like(self, what: str, state: FloatArray) -> FloatArray:
+        """A gradient of the state's shape; zeros where none ever came."""
+        if what not in self._stored:
+            return np.zeros(state.shape)
+        return self._numbers(what, *state.shape)
+
+    def _integers(self, what: str, *shape: int) -> IntArray:
+        return self._numbers(what, *(shape or (None,))).astype(np.int64)
+
+    def _numbers(self, what: str, *shape: int | None) -> FloatArray:
+        """One tensor; None in the shape stands for any size."""
+        stored = self._stored.get(what)
+        if stored is None:
+            raise self._broken(what, "is missing")
+        fits = len(stored.shape) == len(shape) and all(
+            wanted in {None, size} for wanted, size in zip(shape, stored.shape, strict=True)
+        )
+        if not fits:
+            wanted = ", ".join("any" if size is None else str(size) for size in shape)
+            raise self._broken(what, f"has shape {stored.shape}, ({wanted}) is needed")
+        values = np.asarray(stored.load(), dtype=np.float64)
+        if not np.isfinite(values).all():
+            raise RnndiagError(
+                InputCode.USAGE,
+                f"the probe {self._path}: {what} of {self._name or ROOT} is not finite",
+                "capture a step whose loss and gradients are finite",
+            )
+        return values
+
+    def _broken(self, what: str, why: str) -> RnndiagError:
+        return _damaged(self._path, f"{what} of {self._name or ROOT} {why}")

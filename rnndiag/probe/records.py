@@ -1,0 +1,96 @@
+"""A probe in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from rnndiag.cells.base import FloatArray
+from rnndiag.given import GivenStates
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedModule:
+    """One recurrent module's sequences, side by side and padded, with the gradients of their loss.
+
+    Arrays are float64, with the loss scaler's factor divided out.
+    """
+
+    name: str
+    """In the model that was captured."""
+
+    kind: str
+    """rnn_tanh, rnn_relu, gru or lstm."""
+
+    inputs_tbi: FloatArray
+
+    lengths: IntArray
+    """Steps of each sequence, (batch,)."""
+
+    calls: IntArray
+    """Which call of the module a sequence belongs to, (batch,): those of one call are one batch."""
+
+    steps: IntArray
+    """Which training step it belongs to, (batch,), from 0."""
+
+    initial: GivenStates
+
+    final: GivenStates
+    """h_n and c_n as the model computed them."""
+
+    final_gradient: GivenStates
+    """∂L/∂h_n and ∂L/∂c_n, zeros where the loss does not use the final states."""
+
+    output_gradient_tbp: FloatArray
+    """∂L/∂y, (steps, batch, directions * output): what reaches h from outside the module.
+
+    Where `looped`, all of ∂L/∂h_t, what comes back through later steps included."""
+
+    looped: bool = False
+    """Whether it is a cell that was called step by step."""
+
+    cell_gradient_tbh: FloatArray | None = None
+    """Of a looped LSTM cell: all of ∂L/∂c_t."""
+
+    cell_gradient_is_whole: bool = True
+    """Whether that includes what reaches c_t through h_t."""
+
+    @property
+    def sizes(self) -> Sizes:
+        """Widths and number of layers."""
+        layers, _, output = self.initial.h_0.shape
+        cell = self.initial.c_0
+        return self.inputs_tbi.shape[2], layers, output, None if cell is None else cell.shape[2]
+
+
+Sizes = tuple[int, int, int, int | None]
+"""Input width, layers times directions, widths of h and of an LSTM's c."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A probe file."""
+
+    path: str
+
+    modules: Mapping[str, RecordedModule]
+    """By name: the captured model's, or once fitted the checkpoint's."""
+
+    gradient_norms: tuple[float, ...] = ()
+    """Norm of the whole parameter gradient by training step, before clipping."""
+
+    parameter_norms: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """By parameter and training step; NaN in a step in which it had none."""
+
+    losses: tuple[float, ...] = ()
+    """As noted with `probe.loss(...)`."""
+
+    @property
+    def longest(self) -> int:
+        """Steps of the longest sequence."""
+        return max(len(module.inputs_tbi) for module in self.modules.values())
