@@ -14,7 +14,7 @@ from rnndiag.measure.trace import LayerTrace, TraceSetup, trace_module
 from rnndiag.measure.training_state import sequence_length_setting
 from rnndiag.progress import Progress
 from rnndiag.recognise.layers import ROOT, Recognition, RecurrentModule
-from rnndiag.rollout import SEGMENT_BYTES, WHOLE, Cells
+from rnndiag.rollout import Cells, inside_bytes
 
 DEFAULT_SEQ_LEN = 200
 """Steps of a trace where neither the user nor the file says how long sequences are."""
@@ -144,12 +144,7 @@ def _require_memory(cells: Cells, seq_len: int, batch: int, cotangents: int) -> 
     per_sample = flat[0].weights.weight_ih.shape[1] + sum(
         2 * cell.output_size + 3 * cotangents for cell in flat
     )
-    inside = [
-        min(
-            WHOLE * SEGMENT_BYTES, 8 * seq_len * batch * (cell.preactivation_size + cell.state_size)
-        )
-        for cell in flat
-    ]
+    inside = [inside_bytes(cell, batch, seq_len, len(flat)) for cell in flat]
     needed = 8 * seq_len * batch * per_sample + sum(inside)
     if needed > MEMORY_LIMIT:
         raise RnndiagError(

@@ -86,9 +86,10 @@ class ScaledVectors:
         peak = np.abs(vectors).max(axis=-1, initial=0.0)
         # frexp gives 32-bit exponents, in which ZERO_EXPONENT would wrap around.
         shift = np.frexp(peak)[1].astype(np.int64)
-        # In two steps: the inverse of the smallest numbers' power of two is infinite.
-        half = shift // 2
-        scaled = vectors * np.ldexp(1.0, -half)[..., None] * np.ldexp(1.0, half - shift)[..., None]
+        first = np.maximum(shift, -1000)
+        scaled = vectors * np.ldexp(1.0, -first)[..., None]
+        if (first != shift).any():  # the inverse of the smallest numbers' power of two is infinite
+            scaled *= np.ldexp(1.0, first - shift)[..., None]
         return cls(scaled, np.where(peak > 0.0, shift + exponent, ZERO_EXPONENT))
 
     def plus(self, vectors: FloatArray, exponent: IntArray) -> ScaledVectors:
@@ -208,7 +209,8 @@ class _Recorder:
     def _add_activity(self, chunk: Stretch) -> None:
         weight = chunk.steps / self._steps
         for gate, values in chunk.cell.gates(chunk.preactivations_tbg).items():
-            share = float((np.abs(values) > SATURATED).mean()) * weight
+            count = np.count_nonzero(np.abs(values) > SATURATED)
+            share = count / values.size * weight
             self._saturated[gate] = self._saturated.get(gate, 0.0) + share
         if isinstance(chunk.linearisation, LSTMLinearisation):
             mean = chunk.linearisation.exposure.mean(axis=(0, 1)) * weight
