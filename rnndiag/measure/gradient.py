@@ -95,8 +95,12 @@ class ScaledVectors:
     def plus(self, vectors: FloatArray, exponent: IntArray) -> ScaledVectors:
         """The sum with vectors · 2^exponent; of two very different sizes the smaller is lost."""
         common = np.maximum(self.exponent, exponent)
-        total = _brought(self.mantissa, self.exponent - common)
+        total = self.brought_to(common)
         return ScaledVectors.of(total + _brought(vectors, exponent - common), common)
+
+    def brought_to(self, exponent: IntArray) -> FloatArray:
+        """The vectors / 2^exponent, for exponents that are not smaller than their own."""
+        return _brought(self.mantissa, self.exponent - exponent)
 
     def log_norm(self, width: int | None = None) -> FloatArray:
         """Natural logarithm of the Euclidean norm of the first `width` entries."""
