@@ -15,7 +15,7 @@ from rnndiag.measure.trace import LayerTrace, TraceSetup, trace_module
 from rnndiag.measure.training_state import sequence_length_setting
 from rnndiag.progress import Progress
 from rnndiag.recognise.layers import ROOT, Recognition, RecurrentModule
-from rnndiag.rollout import SEGMENT_BYTES, WHOLE, Cells
+from rnndiag.rollout import Cells, inside_bytes
 
 if TYPE_CHECKING:
     from rnndiag.probe import Probe, RecordedModule
@@ -201,12 +201,7 @@ def _require_memory(cells: Cells, seq_len: int, batch: int, cotangents: int) -> 
     per_sample = flat[0].weights.weight_ih.shape[1] + sum(
         2 * cell.output_size + 3 * cotangents for cell in flat
     )
-    inside = [
-        min(
-            WHOLE * SEGMENT_BYTES, 8 * seq_len * batch * (cell.preactivation_size + cell.state_size)
-        )
-        for cell in flat
-    ]
+    inside = [inside_bytes(cell, batch, seq_len, len(flat)) for cell in flat]
     needed = 8 * seq_len * batch * per_sample + sum(inside)
     if needed > MEMORY_LIMIT:
         raise RnndiagError(

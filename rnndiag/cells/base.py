@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -33,6 +34,11 @@ class LayerWeights:
 
     activation: str = "tanh"
     """Of a plain RNN: "tanh" or "relu"."""
+
+    @cached_property
+    def weight_hh_t(self) -> FloatArray:
+        """W_hhᵀ, rows in one piece: few vectors times it take half the time that a view takes."""
+        return np.ascontiguousarray(self.weight_hh.T)
 
 
 class Pullback(NamedTuple):
@@ -91,15 +97,18 @@ class Cell(ABC):
     def project(self, inputs: FloatArray) -> FloatArray:
         """The drive u = W_ih x + biases: shape (..., input) to (..., gates * hidden)."""
         w = self.weights
-        return transform(w.weight_ih, inputs) + (w.bias_ih + w.bias_hh)
+        drive = product(inputs, w.weight_ih.T)
+        drive += w.bias_ih + w.bias_hh
+        return drive
 
-    def preactivate(self, drive: FloatArray, state: FloatArray) -> FloatArray:
-        """Everything of one update that is linear in h, shape (..., preactivation_size)."""
-        return drive + transform(self.weights.weight_hh, state[..., : self.output_size])
+    def preactivate(self, drive: FloatArray, state: FloatArray, out: FloatArray) -> None:
+        """Everything of one update that is linear in h, into `out` (..., preactivation_size)."""
+        np.matmul(state[..., : self.output_size], self.weights.weight_hh_t, out=out)
+        out += drive
 
     @abstractmethod
-    def advance(self, preactivation: FloatArray, state: FloatArray) -> FloatArray:
-        """The rest of the update: the new state, shape (..., state_size)."""
+    def advance(self, preactivation: FloatArray, state: FloatArray, out: FloatArray) -> None:
+        """The rest of the update: the new state, into `out` (..., state_size)."""
 
     @abstractmethod
     def linearise_at(self, preactivation: FloatArray, state: FloatArray) -> Linearisation:
@@ -115,11 +124,18 @@ class Cell(ABC):
 
     def step(self, drive: FloatArray, state: FloatArray) -> FloatArray:
         """One update: drive (..., gates * hidden) and state (..., state_size) to the new state."""
-        return self.advance(self.preactivate(drive, state), state)
+        new = np.empty_like(state)
+        self.advance(self._preactivation(drive, state), state, new)
+        return new
 
     def linearise(self, drive: FloatArray, state: FloatArray) -> Linearisation:
         """The derivative of `step` with respect to the state, at (drive, state)."""
-        return self.linearise_at(self.preactivate(drive, state), state)
+        return self.linearise_at(self._preactivation(drive, state), state)
+
+    def _preactivation(self, drive: FloatArray, state: FloatArray) -> FloatArray:
+        inside = np.empty((*state.shape[:-1], self.preactivation_size))
+        self.preactivate(drive, state, inside)
+        return inside
 
 
 LARGEST_EXPONENT = 709.0
@@ -141,9 +157,9 @@ def logistic(x: FloatArray) -> tuple[FloatArray, FloatArray]:
     >>> print("{:.10g} {:.10g}".format(*map(float, logistic(np.array(40.0)))))
     1 4.248354255e-18
     """
-    e = np.exp(-np.abs(x))
-    larger = 1.0 / (1.0 + e)
-    smaller = e * larger
+    smaller = np.exp(-np.abs(x))
+    larger = 1.0 / (1.0 + smaller)
+    smaller *= larger
     return np.where(x < 0.0, smaller, larger), smaller * larger
 
 
@@ -154,7 +170,10 @@ def tanh_slope(x: FloatArray) -> FloatArray:
     1.699341702e-17
     """
     e = np.exp(-2.0 * np.abs(x))
-    return np.asarray(4.0 * e / np.square(1.0 + e))
+    square = np.square(1.0 + e)
+    e *= 4.0
+    e /= square
+    return e
 
 
 def blocks(values: FloatArray, count: int) -> list[FloatArray]:
@@ -163,13 +182,23 @@ def blocks(values: FloatArray, count: int) -> list[FloatArray]:
     return [values[..., k * width : (k + 1) * width] for k in range(count)]
 
 
-def transform(matrix: FloatArray, vectors: FloatArray) -> FloatArray:
-    """Apply matrix (n, m) to each of the vectors (..., m): shape (..., n).
+def parted(values: FloatArray, count: int) -> FloatArray:
+    """A view with `count` equal parts of the last dimension one below the other."""
+    return values.reshape(*values.shape[:-1], count, values.shape[-1] // count)
 
-    As one product of two matrices: numpy would take one small product for every leading index.
+
+def joined(parts: FloatArray) -> FloatArray:
+    """A view with the last two dimensions as one, the inverse of `parted`."""
+    return parts.reshape(*parts.shape[:-2], parts.shape[-2] * parts.shape[-1])
+
+
+def product(vectors: FloatArray, matrix: FloatArray) -> FloatArray:
+    """Vectors of shape (..., n) times matrix (n, m), as one product of two matrices.
+
+    numpy itself would take one small product for every leading index.
     """
-    flat = vectors.reshape(-1, vectors.shape[-1]) @ matrix.T
-    return np.asarray(flat.reshape(*vectors.shape[:-1], len(matrix)))
+    flat = vectors.reshape(-1, vectors.shape[-1]) @ matrix
+    return np.asarray(flat.reshape(*vectors.shape[:-1], matrix.shape[1]))
 
 
 def scale_rows(factors: FloatArray, matrix: FloatArray) -> FloatArray:

@@ -13,75 +13,62 @@ import numpy as np
 from rnndiag.cells.base import (
     Cell,
     FloatArray,
+    LayerWeights,
     Pullback,
     blocks,
+    joined,
     logistic,
+    parted,
+    product,
     scale_rows,
     sigmoid,
     tanh_slope,
-    transform,
 )
 
 
 @dataclass(frozen=True)
 class GRULinearisation:
-    """J = diag(z) + diag(α_r) W_hr + diag(α_z) W_hz + diag(α_n r) W_hn."""
+    """J = diag(z) + diag(α_r) W_hr + diag(α_z) W_hz + diag(α_n r) W_hn.
 
-    weight_hh: FloatArray
+    α_r = (1 − z)(1 − n²) q r(1 − r), α_z = (h − n) z(1 − z) and α_n = (1 − z)(1 − n²) are ∂h′ by
+    the pre-activations of r, z and n.
+    """
+
+    weights: LayerWeights
     keep: FloatArray
     """z, shape (..., hidden)."""
 
-    reset_slope: FloatArray
-    """α_r = (1 − z)(1 − n²) q r(1 − r) = ∂h′/∂(reset pre-activation)."""
+    drive_slopes: FloatArray
+    """(α_r, α_z, α_n), shape (..., 3, hidden)."""
 
-    update_slope: FloatArray
-    """α_z = (h − n) z(1 − z)."""
-
-    candidate_slope: FloatArray
-    """α_n = (1 − z)(1 − n²)."""
-
-    reset: FloatArray
-    """r: between the candidate's pre-activation and W_hn h."""
+    recurrent_slopes: FloatArray
+    """(α_r, α_z, α_n r), shape (..., 3, hidden): ∂h′ by W_hh h."""
 
     def __getitem__(self, index: int) -> GRULinearisation:
         return GRULinearisation(
-            self.weight_hh,
-            self.keep[index],
-            self.reset_slope[index],
-            self.update_slope[index],
-            self.candidate_slope[index],
-            self.reset[index],
+            self.weights, self.keep[index], self.drive_slopes[index], self.recurrent_slopes[index]
         )
 
     def vjp(self, cotangent: FloatArray) -> Pullback:
         """Jᵀ v = z ⊙ v + W_hhᵀ (α_r ⊙ v, α_z ⊙ v, r ⊙ α_n ⊙ v)."""
-        r, z, n = (
-            cotangent * slope
-            for slope in (self.reset_slope, self.update_slope, self.candidate_slope)
-        )
-        hidden_side = np.concatenate([r, z, n * self.reset], axis=-1)
-        state = cotangent * self.keep + hidden_side @ self.weight_hh
-        return Pullback(state, np.concatenate([r, z, n], axis=-1), hidden_side, None)
+        drive = joined(cotangent[..., None, :] * self.drive_slopes)
+        recurrent = joined(cotangent[..., None, :] * self.recurrent_slopes)
+        state = product(recurrent, self.weights.weight_hh)
+        state += cotangent * self.keep
+        return Pullback(state, drive, recurrent, None)
 
     def jvp(self, tangent: FloatArray) -> FloatArray:
         """J u."""
-        r, z, n = np.split(tangent @ self.weight_hh.T, 3, axis=-1)
-        return (
-            self.keep * tangent
-            + self.reset_slope * r
-            + self.update_slope * z
-            + self.candidate_slope * self.reset * n
-        )
+        pushed = parted(product(tangent, self.weights.weight_hh_t), 3)
+        pushed *= self.recurrent_slopes
+        return np.asarray(self.keep * tangent + pushed.sum(axis=-2))
 
     def jacobian(self) -> FloatArray:
         """Shape (..., hidden, hidden)."""
-        w_r, w_z, w_n = np.split(self.weight_hh, 3)
-        return (
-            scale_rows(self.keep, np.eye(self.weight_hh.shape[1]))
-            + scale_rows(self.reset_slope, w_r)
-            + scale_rows(self.update_slope, w_z)
-            + scale_rows(self.candidate_slope * self.reset, w_n)
-        )
+        r, z, n = np.moveaxis(self.recurrent_slopes, -2, 0)
+        w_r, w_z, w_n = np.split(self.weights.weight_hh, 3)
+        kept = scale_rows(self.keep, np.eye(len(w_r)))
+        return kept + scale_rows(r, w_r) + scale_rows(z, w_z) + scale_rows(n, w_n)
 
 
 @dataclass(frozen=True)
@@ -91,45 +78,48 @@ class GRUCell(Cell):
     def project(self, inputs: FloatArray) -> FloatArray:
         """W_ih x + b_ih, and b_hr and b_hz; b_hn stays inside the reset gate's product."""
         w = self.weights
-        bias = w.bias_ih.copy()
-        bias[: 2 * self.output_size] += w.bias_hh[: 2 * self.output_size]
-        return transform(w.weight_ih, inputs) + bias
+        drive = product(inputs, w.weight_ih.T)
+        drive += w.bias_ih
+        drive[..., : 2 * self.output_size] += w.bias_hh[: 2 * self.output_size]
+        return drive
 
     @property
     def preactivation_size(self) -> int:
-        """Of r, z and n, and q."""
+        """Of r and z, q, and n's."""
         return 4 * self.output_size
 
-    def preactivate(self, drive: FloatArray, state: FloatArray) -> FloatArray:
-        """(a_r, a_z, a_n, q): those of r, z and n, and q = W_hn h + b_hn by itself."""
-        hidden = self.output_size
-        recurrent = transform(self.weights.weight_hh, state)
-        a = np.empty((*recurrent.shape[:-1], 4 * hidden))
-        a[..., : 2 * hidden] = drive[..., : 2 * hidden] + recurrent[..., : 2 * hidden]
-        a[..., 3 * hidden :] = recurrent[..., 2 * hidden :] + self.weights.bias_hh[2 * hidden :]
-        reset = sigmoid(a[..., :hidden])
-        a[..., 2 * hidden : 3 * hidden] = drive[..., 2 * hidden :] + reset * a[..., 3 * hidden :]
-        return a
+    def preactivate(self, drive: FloatArray, state: FloatArray, out: FloatArray) -> None:
+        """(a_r, a_z, q, a_n): those of r, z and n, and q = W_hn h + b_hn by itself."""
+        rz = 2 * self.output_size
+        np.matmul(state, self.weights.weight_hh_t, out=out[..., : 3 * self.output_size])
+        out[..., :rz] += drive[..., :rz]
+        a_r, _, q, a_n = blocks(out, 4)
+        q += self.weights.bias_hh[rz:]
+        np.multiply(sigmoid(a_r), q, out=a_n)
+        a_n += drive[..., rz:]
 
-    def advance(self, preactivation: FloatArray, state: FloatArray) -> FloatArray:
-        """(1 − z) ⊙ n + z ⊙ h."""
-        _, a_z, a_n, _ = blocks(preactivation, 4)
+    def advance(self, preactivation: FloatArray, state: FloatArray, out: FloatArray) -> None:
+        """(1 − z) ⊙ n + z ⊙ h = n + z ⊙ (h − n)."""
+        _, a_z, _, a_n = blocks(preactivation, 4)
         n = np.tanh(a_n)
-        return np.asarray(n + sigmoid(a_z) * (state - n))
+        np.subtract(state, n, out=out)
+        out *= sigmoid(a_z)
+        out += n
 
     def linearise_at(self, preactivation: FloatArray, state: FloatArray) -> GRULinearisation:
         """The gates' slopes at the given points."""
-        a_r, a_z, a_n, q = blocks(preactivation, 4)
+        a_r, a_z, q, a_n = blocks(preactivation, 4)
         r, r_slope = logistic(a_r)
-        renewal, z_slope = logistic(-a_z)
-        candidate = renewal * tanh_slope(a_n)
+        z, z_slope = logistic(a_z)
+        renewal, _ = logistic(-a_z)  # 1 − z would be rounded to nothing where z is open
+        alpha_n = renewal * tanh_slope(a_n)
+        alpha_r = alpha_n * q * r_slope
+        alpha_z = (state - np.tanh(a_n)) * z_slope
         return GRULinearisation(
-            weight_hh=self.weights.weight_hh,
-            keep=logistic(a_z)[0],
-            reset_slope=candidate * q * r_slope,
-            update_slope=(state - np.tanh(a_n)) * z_slope,
-            candidate_slope=candidate,
-            reset=r,
+            weights=self.weights,
+            keep=z,
+            drive_slopes=np.stack([alpha_r, alpha_z, alpha_n], axis=-2),
+            recurrent_slopes=np.stack([alpha_r, alpha_z, alpha_n * r], axis=-2),
         )
 
     def gates(self, preactivation: FloatArray) -> dict[str, FloatArray]:

@@ -16,7 +16,10 @@ from rnndiag.cells.base import (
     LayerWeights,
     Pullback,
     blocks,
+    joined,
     logistic,
+    parted,
+    product,
     scale_rows,
     sigmoid,
     tanh_slope,
@@ -32,11 +35,9 @@ class LSTMLinearisation:
     """
 
     weights: LayerWeights
-    cell_slopes: FloatArray
-    """(g i(1 − i), c f(1 − f), i(1 − g²)): ∂c′ by the i, f, g pre-activations, (..., 3, hidden)."""
-
-    output_slope: FloatArray
-    """tanh c′ · o(1 − o): ∂(o tanh c′) by the o pre-activation."""
+    slopes: FloatArray
+    """(g i(1 − i), c f(1 − f), i(1 − g²), tanh c′ · o(1 − o)), shape (..., 4, hidden): ∂c′ by the
+    pre-activations of i, f and g, and ∂(o tanh c′) by that of o."""
 
     exposure: FloatArray
     """e = o(1 − tanh² c′): how much of c′ the output shows."""
@@ -46,11 +47,7 @@ class LSTMLinearisation:
 
     def __getitem__(self, index: int) -> LSTMLinearisation:
         return LSTMLinearisation(
-            self.weights,
-            self.cell_slopes[index],
-            self.output_slope[index],
-            self.exposure[index],
-            self.forget[index],
+            self.weights, self.slopes[index], self.exposure[index], self.forget[index]
         )
 
     def vjp(self, cotangent: FloatArray) -> Pullback:
@@ -58,33 +55,39 @@ class LSTMLinearisation:
         w = self.weights
         p = w.weight_hh.shape[1]
         h, c = cotangent[..., :p], cotangent[..., p:]
-        m = h if w.weight_hr is None else h @ w.weight_hr
-        cell_state = m * self.exposure + c
-        through_cell = cell_state[..., None, :] * self.cell_slopes
-        drive = np.concatenate(
-            [through_cell.reshape(*through_cell.shape[:-2], -1), m * self.output_slope], axis=-1
-        )
-        state = np.concatenate([drive @ w.weight_hh, self.forget * cell_state], axis=-1)
+        m = h if w.weight_hr is None else product(h, w.weight_hr)
+        cell_state = m * self.exposure
+        cell_state += c
+        by_gate = np.empty((*cell_state.shape[:-1], *self.slopes.shape[-2:]))
+        np.multiply(cell_state[..., None, :], self.slopes[..., :3, :], out=by_gate[..., :3, :])
+        np.multiply(m, self.slopes[..., 3, :], out=by_gate[..., 3, :])
+        drive = joined(by_gate)
+        state = np.empty((*cell_state.shape[:-1], cotangent.shape[-1]))
+        state[..., :p] = product(drive, w.weight_hh)
+        np.multiply(self.forget, cell_state, out=state[..., p:])
         return Pullback(state, drive, drive, cell_state)
 
     def jvp(self, tangent: FloatArray) -> FloatArray:
         """J u."""
         w = self.weights
-        p, hidden = w.weight_hh.shape[1], self.forget.shape[-1]
-        recurrent = tangent[..., :p] @ w.weight_hh.T
-        gates = recurrent.reshape(*recurrent.shape[:-1], 4, hidden)
-        c = self.forget * tangent[..., p:] + (self.cell_slopes * gates[..., :3, :]).sum(axis=-2)
-        h = self.exposure * c + self.output_slope * gates[..., 3, :]
-        return np.concatenate([h if w.weight_hr is None else h @ w.weight_hr.T, c], axis=-1)
+        p = w.weight_hh.shape[1]
+        by_gate = parted(product(tangent[..., :p], w.weight_hh_t), 4) * self.slopes
+        c = self.forget * tangent[..., p:]
+        c += by_gate[..., 0, :]
+        c += by_gate[..., 1, :]
+        c += by_gate[..., 2, :]
+        h = self.exposure * c
+        h += by_gate[..., 3, :]
+        return np.concatenate([h if w.weight_hr is None else product(h, w.weight_hr.T), c], axis=-1)
 
     def jacobian(self) -> FloatArray:
         """Shape (..., S, S), S = output + hidden."""
         w = self.weights
         w_i, w_f, w_g, w_o = np.split(w.weight_hh, 4)
-        i, f, g = np.moveaxis(self.cell_slopes, -2, 0)
+        i, f, g, o = np.moveaxis(self.slopes, -2, 0)
         cell_by_h = scale_rows(i, w_i) + scale_rows(f, w_f) + scale_rows(g, w_g)
         cell_by_c = scale_rows(self.forget, np.eye(self.forget.shape[-1]))
-        h_by_h = scale_rows(self.output_slope, w_o) + scale_rows(self.exposure, cell_by_h)
+        h_by_h = scale_rows(o, w_o) + scale_rows(self.exposure, cell_by_h)
         top = np.concatenate([h_by_h, scale_rows(self.exposure, cell_by_c)], axis=-1)
         if w.weight_hr is not None:
             top = w.weight_hr @ top
@@ -100,31 +103,31 @@ class LSTMCell(Cell):
         """Width of h and c together."""
         return self.output_size + int(self.weights.weight_hh.shape[0]) // 4
 
-    def advance(self, preactivation: FloatArray, state: FloatArray) -> FloatArray:
+    def advance(self, preactivation: FloatArray, state: FloatArray, out: FloatArray) -> None:
         """(h′, c′)."""
-        _, _, a_g, a_o = blocks(preactivation, 4)
-        i, f = blocks(sigmoid(preactivation[..., : 2 * a_g.shape[-1]]), 2)
-        c = f * state[..., self.output_size :] + i * np.tanh(a_g)
-        h = sigmoid(a_o) * np.tanh(c)
-        if self.weights.weight_hr is not None:
-            h = h @ self.weights.weight_hr.T
-        return np.concatenate([h, c], axis=-1)
+        p = self.output_size
+        i, f, _, o = blocks(sigmoid(preactivation), 4)
+        c = np.multiply(f, state[..., p:], out=out[..., p:])
+        i *= np.tanh(blocks(preactivation, 4)[2])
+        c += i
+        o *= np.tanh(c)
+        out[..., :p] = o if self.weights.weight_hr is None else o @ self.weights.weight_hr.T
 
     def linearise_at(self, preactivation: FloatArray, state: FloatArray) -> LSTMLinearisation:
         """The gates' slopes at the given points."""
-        a_i, a_f, a_g, a_o = blocks(preactivation, 4)
-        (i, i_slope), (f, f_slope), (o, o_slope) = map(logistic, (a_i, a_f, a_o))
-        g = np.tanh(a_g)
+        a = parted(preactivation, 4)
+        values, slopes = logistic(a)
+        i, f, g, o = (values[..., gate, :] for gate in range(4))
+        np.tanh(a[..., 2, :], out=g)
+        slopes[..., 2, :] = tanh_slope(a[..., 2, :])
         old = state[..., self.output_size :]
-        c = f * old + i * g
-        slopes = np.concatenate([g * i_slope, old * f_slope, i * tanh_slope(a_g)], axis=-1)
-        return LSTMLinearisation(
-            weights=self.weights,
-            cell_slopes=slopes.reshape(*c.shape[:-1], 3, c.shape[-1]),
-            output_slope=np.tanh(c) * o_slope,
-            exposure=o * tanh_slope(c),
-            forget=f,
-        )
+        c = f * old
+        c += i * g
+        exposure = tanh_slope(c)
+        exposure *= o
+        for gate, factor in enumerate((g, old, i, np.tanh(c))):
+            slopes[..., gate, :] *= factor
+        return LSTMLinearisation(self.weights, slopes, exposure, forget=f)
 
     def unprojected(self, preactivation: FloatArray, new_state: FloatArray) -> FloatArray | None:
         """o ⊙ tanh c′, where it is not h itself."""

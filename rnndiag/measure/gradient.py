@@ -86,16 +86,21 @@ class ScaledVectors:
         peak = np.abs(vectors).max(axis=-1, initial=0.0)
         # frexp gives 32-bit exponents, in which ZERO_EXPONENT would wrap around.
         shift = np.frexp(peak)[1].astype(np.int64)
-        # In two steps: the inverse of the smallest numbers' power of two is infinite.
-        half = shift // 2
-        scaled = vectors * np.ldexp(1.0, -half)[..., None] * np.ldexp(1.0, half - shift)[..., None]
+        first = np.maximum(shift, -1000)
+        scaled = vectors * np.ldexp(1.0, -first)[..., None]
+        if (first != shift).any():  # the inverse of the smallest numbers' power of two is infinite
+            scaled *= np.ldexp(1.0, first - shift)[..., None]
         return cls(scaled, np.where(peak > 0.0, shift + exponent, ZERO_EXPONENT))
 
     def plus(self, vectors: FloatArray, exponent: IntArray) -> ScaledVectors:
         """The sum with vectors · 2^exponent; of two very different sizes the smaller is lost."""
         common = np.maximum(self.exponent, exponent)
-        total = brought(self.mantissa, self.exponent - common)
+        total = self.brought_to(common)
         return ScaledVectors.of(total + brought(vectors, exponent - common), common)
+
+    def brought_to(self, exponent: IntArray) -> FloatArray:
+        """The vectors / 2^exponent, for exponents that are not smaller than their own."""
+        return brought(self.mantissa, self.exponent - exponent)
 
     def log_norm(self, width: int | None = None) -> FloatArray:
         """Natural logarithm of the Euclidean norm of the first `width` entries."""
@@ -208,7 +213,8 @@ class _Recorder:
     def _add_activity(self, chunk: Stretch) -> None:
         weight = chunk.steps / self._steps
         for gate, values in chunk.cell.gates(chunk.preactivations_tbg).items():
-            share = float((np.abs(values) > SATURATED).mean()) * weight
+            count = np.count_nonzero(np.abs(values) > SATURATED)
+            share = count / values.size * weight
             self._saturated[gate] = self._saturated.get(gate, 0.0) + share
         if isinstance(chunk.linearisation, LSTMLinearisation):
             mean = chunk.linearisation.exposure.mean(axis=(0, 1)) * weight

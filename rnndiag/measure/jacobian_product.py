@@ -5,45 +5,54 @@ from __future__ import annotations
 import numpy as np
 
 from rnndiag.cells.base import FloatArray
-from rnndiag.measure.gradient import ScaledVectors
+from rnndiag.measure.gradient import LN2, IntArray, ScaledVectors
 from rnndiag.rollout import LayerRun
 
 SWEEPS = 300
 """QR sweeps at most. Three are enough for 120 random factors of 6 × 6, whose singular values lie
 decades apart; two values of ratio r come apart by r² a sweep."""
 
-POWER_ITERATIONS = 30
-"""At most; singular values of such products lie decades apart, so few are needed."""
+BLOCK = 4
+"""Directions that are iterated together: convergence is by σ₅/σ₁ instead of σ₂/σ₁, at less than
+twice the price of one direction."""
+
+PASSES = 60
+"""Over the run, at most; singular values of such products lie decades apart, so few are needed."""
 
 CONVERGED = 1e-10
-"""Change of ln σ₁ in one iteration that ends it."""
+"""Change of ln σ₁ in one pass that ends it."""
 
 
 def worst_case_log_growth(run: LayerRun, seed: int = 0) -> FloatArray:
     """ln σ₁(J_T … J_1) of each sample, shape (batch,): the growth of the worst direction.
 
-    Power iteration on PᵀP with products of J and Jᵀ alone, rescaled at every step, so that nothing
-    under- or overflows and no Jacobian is formed. -inf for a product that is zero.
+    Block power iteration: a few orthonormal directions are carried to the end by J, and what they
+    span there back to the start by Jᵀ, and so on; the largest singular value of what arrives grows
+    from pass to pass and converges to σ₁ (Halko, Martinsson, Tropp 2011, §4.5). Rescaled at every
+    step, so that nothing under- or overflows and no Jacobian is formed. -inf for a zero product.
     """
     batch, size = run.starts[0].shape
-    vectors = np.random.default_rng([seed, 4]).standard_normal((batch, size))
+    vectors = np.random.default_rng([seed, 4]).standard_normal((batch, size, min(BLOCK, size)))
     log_sigma = np.full(batch, -np.inf)
-    for _ in range(POWER_ITERATIONS):
-        start = ScaledVectors.of(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))
-        forward = start
-        for jacobian in run.linearised():
-            forward = ScaledVectors.of(jacobian.jvp(forward.mantissa), forward.exponent)
-        previous, log_sigma = log_sigma, forward.log_norm()
+    for number in range(PASSES):
+        start = np.moveaxis(np.linalg.qr(vectors)[0], -1, 0)
+        vectors, exponent = _carried(run, start, backward=number % 2 == 1)
+        with np.errstate(divide="ignore"):
+            sigma = np.log(np.linalg.norm(vectors, 2, axis=(-2, -1)))
+        previous, log_sigma = log_sigma, sigma + exponent * LN2
         if not np.isfinite(log_sigma).all() or np.abs(log_sigma - previous).max() < CONVERGED:
             break
-        backward = forward
-        for jacobian in run.linearised(backward=True):
-            pulled = jacobian.vjp(backward.mantissa).state
-            backward = ScaledVectors.of(pulled, backward.exponent)
-        if not backward.mantissa.any(axis=-1).all():
-            break
-        vectors = backward.mantissa
     return log_sigma
+
+
+def _carried(run: LayerRun, vectors_kbs: FloatArray, backward: bool) -> tuple[FloatArray, IntArray]:
+    """Through the whole run, by J or back by Jᵀ: mantissas (batch, size, k), exponents (batch,)."""
+    moved = ScaledVectors.of(vectors_kbs)
+    for jacobian in run.linearised(backward):
+        vectors = jacobian.vjp(moved.mantissa).state if backward else jacobian.jvp(moved.mantissa)
+        moved = ScaledVectors.of(vectors, moved.exponent)
+    exponent = moved.exponent.max(axis=0)
+    return np.moveaxis(moved.brought_to(exponent), 0, -1), exponent
 
 
 def product_singular_values(factors_tnn: FloatArray) -> FloatArray:

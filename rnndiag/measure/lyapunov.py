@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from rnndiag.cells.base import FloatArray
+from rnndiag.cells.base import FloatArray, Linearisation
 from rnndiag.measure.decay import BLOCKS
-from rnndiag.rollout import LayerRun
+from rnndiag.rollout import CHUNK, LayerRun
 
 TRANSIENT = 0.1
 """Share of the steps left out while the tangents turn into the growing directions."""
+
+FLATTEST = 1e-9
+"""Smallest |R_ii| beside R's longest column. QR rounds it by about 1e-16 / 1e-9 of itself, which
+leaves seven digits of a growth. Steps that make the tangents flatter go in smaller groups."""
+
+SMALLEST = 1e-200
+"""Of |R_ii|: far above 1e-308, from where on numbers have fewer digits."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +37,10 @@ class LyapunovSpectrum:
 def measure_lyapunov(run: LayerRun, count: int | None = 1, seed: int = 0) -> LyapunovSpectrum:
     """The `count` leading exponents of one layer given its inputs, all of them for None.
 
-    Orthonormal tangents are carried by the step Jacobian and made orthonormal again by QR at each
-    step; the exponents are the means of ln |R_ii| over steps and samples (Benettin et al. 1980).
-    They belong to the whole state: of an LSTM, h and c together.
+    Orthonormal tangents are carried by the step Jacobians and made orthonormal again by QR; the
+    exponents are the means of ln |R_ii| over steps and samples (Benettin et al. 1980). The R of a
+    group of steps is the product of theirs, so that QR is needed only where the tangents get too
+    flat for it. The exponents belong to the whole state: of an LSTM, h and c together.
 
     >>> from rnndiag.cells import CELLS, LayerWeights
     >>> weights = LayerWeights(np.eye(2), np.diag([0.5, 0.9]), np.zeros(2), np.full(2, 1.0),
@@ -44,7 +53,7 @@ def measure_lyapunov(run: LayerRun, count: int | None = 1, seed: int = 0) -> Lya
     width = run.cell.state_size if count is None else min(count, run.cell.state_size)
     if run.steps == 0:
         return LyapunovSpectrum(np.full(width, np.nan), None)
-    log_growth = _log_growth(run, width, seed)[int(TRANSIENT * run.steps) :]
+    log_growth = _log_growth(run, width, seed)[_transient(run) :]
     # A lost direction is -inf in one step and so on the average, which is the right limit.
     return LyapunovSpectrum(
         exponents=np.sort(log_growth.mean(axis=0))[::-1],
@@ -52,27 +61,66 @@ def measure_lyapunov(run: LayerRun, count: int | None = 1, seed: int = 0) -> Lya
     )
 
 
+def _transient(run: LayerRun) -> int:
+    return int(TRANSIENT * run.steps)
+
+
 def _log_growth(run: LayerRun, width: int, seed: int) -> FloatArray:
-    """ln |R_ii| by step, the mean over samples: shape (steps, width)."""
+    """ln |R_ii| by step, the mean over samples, (steps, width); equal within a group of steps."""
     batch, size = run.starts[0].shape
     start = np.random.default_rng([seed, 3]).standard_normal((batch, size, width))
     tangents = np.moveaxis(np.linalg.qr(start)[0], -1, 0)
     logs = np.empty((run.steps, width))
-    with np.errstate(divide="ignore"):
-        for step, jacobian in enumerate(run.linearised()):
-            tangents, stretch = _orthonormal(jacobian.jvp(tangents))
-            logs[step] = np.log(stretch).mean(axis=0)
+    ends = _ends(run)
+    length, group = 1, list[Linearisation]()
+    # What overflows on the way is not flat enough either, and so taken again in smaller groups.
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        for step, jacobian in enumerate(run.linearised(), start=1):
+            group.append(jacobian)
+            if len(group) < length and step not in ends:
+                continue
+            tangents, grown, flatness = _carried(group, tangents)
+            logs[step - len(group) : step] = grown
+            # Twice as many steps are about flatness² flat.
+            length = min(2 * length, CHUNK) if flatness**2 > FLATTEST else len(group)
+            if not flatness > FLATTEST:
+                length = max(1, length // 2)
+            group = []
     return logs
 
 
-def _orthonormal(tangents_kbs: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Orthonormal tangents with the same span, and |R_ii| of shape (batch, k)."""
-    q, r = np.linalg.qr(np.moveaxis(tangents_kbs, 0, -1))
-    return np.moveaxis(q, -1, 0), np.abs(np.diagonal(r, axis1=-2, axis2=-1))
+def _ends(run: LayerRun) -> set[int]:
+    """Steps after which a mean may begin or end: the transient's last, each block's last."""
+    kept = np.arange(_transient(run), run.steps, dtype=np.float64)
+    return {_transient(run), *(int(block[-1]) + 1 for block in _blocks(kept) if block.size)}
+
+
+def _carried(
+    jacobians: Sequence[Linearisation], tangents_kbs: FloatArray
+) -> tuple[FloatArray, FloatArray, float]:
+    """Tangents after some steps, ln |R_ii| of each step (steps, k), and how flat they had got."""
+    moved = tangents_kbs
+    for jacobian in jacobians:
+        moved = jacobian.jvp(moved)
+    q, r = np.linalg.qr(np.moveaxis(moved, 0, -1))
+    stretch = np.abs(np.diagonal(r, axis1=-2, axis2=-1))
+    smallest = stretch.min(initial=np.inf)
+    flatness = float(smallest / np.linalg.norm(r, axis=-2).max()) if smallest > SMALLEST else 0.0
+    if len(jacobians) > 1 and not flatness > FLATTEST:
+        half = len(jacobians) // 2
+        tangents, first, _ = _carried(jacobians[:half], tangents_kbs)
+        tangents, second, _ = _carried(jacobians[half:], tangents)
+        return tangents, np.concatenate([first, second]), flatness
+    growth = np.log(stretch).mean(axis=0) / len(jacobians)
+    return np.moveaxis(q, -1, 0), np.tile(growth, (len(jacobians), 1)), flatness
+
+
+def _blocks(values: FloatArray) -> list[FloatArray]:
+    return np.array_split(values, BLOCKS)
 
 
 def _standard_error(values: FloatArray) -> float | None:
     if len(values) < 2 * BLOCKS or not np.isfinite(values).all():
         return None
-    means = np.array([block.mean() for block in np.array_split(values, BLOCKS)])
+    means = np.array([block.mean() for block in _blocks(values)])
     return float(means.std(ddof=1) / math.sqrt(BLOCKS))

@@ -167,3 +167,14 @@ def test_an_open_gate_keeps_the_digits_of_its_slope():
     cell = CELLS["lstm"](LayerWeights(np.zeros((4, 1)), weight_hh, bias, np.zeros(4)))
     jacobian = cell.linearise(cell.project(np.zeros(1)), np.array([0.0, 1.0])).jacobian()
     assert jacobian[1, 0] == pytest.approx(np.exp(-40.0) / (1 + np.exp(-40.0)) ** 2, rel=1e-14)
+
+
+@pytest.mark.parametrize("closed", [-30.0, -600.0, -1000.0])
+def test_a_closed_gate_passes_what_it_should(closed):
+    """f = σ(b) passes c's gradient on alone: e^b in full precision, and 0 below all floats."""
+    bias = np.array([0.0, closed, 0.0, 0.0])
+    cell = CELLS["lstm"](LayerWeights(np.zeros((4, 1)), np.zeros((4, 1)), bias, np.zeros(4)))
+    jacobian = cell.linearise(cell.project(np.zeros(1)), np.array([0.0, 1.0])).jacobian()
+    with mpmath.workdps(30):
+        expected = float(1 / (1 + mpmath.exp(-mpmath.mpf(closed))))
+    assert jacobian[1, 1] == pytest.approx(expected, rel=1e-14, abs=0.0)

@@ -73,3 +73,13 @@ def test_beyond_the_largest_float():
         )
         run = run_layer(CELLS["rnn"](weights), np.zeros((steps, 1, 1)), np.ones((1, 2)))
         assert worst_case_log_growth(run)[0] == pytest.approx(steps * np.log(gain), rel=1e-12)
+
+
+def test_equal_largest_singular_values_do_not_slow_it_down(monkeypatch):
+    """An orthogonal W leaves every direction alone: all is known after the first pass."""
+    q = np.linalg.qr(np.random.default_rng(4).standard_normal((8, 8)))[0]
+    weights = LayerWeights(np.zeros((8, 1)), q, np.full(8, 0.0), np.zeros(8))
+    run = run_layer(CELLS["rnn"](weights), np.zeros((50, 1, 1)), 1e-9 * np.ones((1, 8)))
+    monkeypatch.setattr("rnndiag.measure.jacobian_product.PASSES", 2)
+    # tanh' at 1e-9 is 1 - 1e-18.
+    assert worst_case_log_growth(run)[0] == pytest.approx(0.0, abs=1e-12)

@@ -86,8 +86,9 @@ def test_forget_gates_alone(truth):
     assert (found[4:] < -25).all()  # the h block: lost in one step but for rounding
 
 
+@pytest.mark.parametrize("count", [3, None], ids=["three", "all"])
 @pytest.mark.parametrize("name", ["rnn-tanh", "gru", "lstm", "lstm-projected"])
-def test_equal_to_dense_jacobians_and_qr(name):
+def test_equal_to_dense_jacobians_and_qr(name, count):
     """The naive reference: torch.func.jacrev at every step, and QR at every step."""
     module = make_module(name)
     state = torch.cat(initial_states(module, batch=1)[0], dim=-1)[0]
@@ -108,9 +109,9 @@ def test_equal_to_dense_jacobians_and_qr(name):
     )
     cell = CELLS[type(module).__name__.lower()](weights)
     run = run_layer(cell, inputs.numpy()[:, None], state.numpy()[None])
-    found = measure_lyapunov(run, 3)
+    found = measure_lyapunov(run, count)
 
-    start = np.random.default_rng([0, 3]).standard_normal((1, len(state), 3))
+    start = np.random.default_rng([0, 3]).standard_normal((1, len(state), count or len(state)))
     q, logs = np.linalg.qr(start[0])[0], []
     for x in inputs:
         jacobian = torch.func.jacrev(step)(state, x).detach().numpy()
@@ -119,3 +120,16 @@ def test_equal_to_dense_jacobians_and_qr(name):
         logs.append(np.log(np.abs(np.diagonal(r))))
     expected = np.sort(np.mean(logs[12:], axis=0))[::-1]
     np.testing.assert_allclose(found.exponents, expected, atol=1e-6)
+    means = [block.mean() for block in np.array_split(np.array(logs[12:])[:, 0], 10)]
+    error = np.std(means, ddof=1) / np.sqrt(10)
+    assert found.standard_error == pytest.approx(error, abs=1e-9)
+
+
+@pytest.mark.parametrize("gain", [1e-60, 1e60])
+def test_steps_are_not_taken_together_beyond_the_range_of_floats(gain):
+    """ReLU in its linear part with W = diag(g, g/2): 16 steps would be g^16 = 1e±960."""
+    cell = plain(np.diag([gain, gain / 2]), "relu", [1.0, 1.0])
+    steps = 200 if gain < 1 else 5  # the larger one's state overflows at 1e300
+    found = measure_lyapunov(run_layer(cell, np.zeros((steps, 1, 1)), np.ones((1, 2))), None)
+    # The sum is ln |det W| at every step, from the first on.
+    assert found.exponents.sum() == pytest.approx(2 * np.log(gain) - np.log(2), rel=1e-12)
