@@ -148,12 +148,15 @@ def report_file(
         return FileReport(shown, error=error)
     except MemoryError as error:
         return FileReport(shown, error=out_of_memory(error))
-    return FileReport(shown, result, find(result), _advised(result, advice))
+    return FileReport(shown, result, find(result), _advised(result, request, advice))
 
 
-def _advised(result: FileResult, request: AdviceRequest | None) -> Advice | None:
-    if request is None:
+def _advised(result: FileResult, request: Request, advice: AdviceRequest | None) -> Advice | None:
+    """Advice on what was measured; a probe's gradient norms are known beside the file, too."""
+    if advice is None:
         return None
     from rnndiag.advice import advise
 
-    return advise(result, request)
+    probe = request.trace.probe if request.trace is not None else None
+    known = advice if probe is None else replace(advice, probe_norms=probe.gradient_norms)
+    return advise(result, known)

@@ -117,7 +117,15 @@ def _trace_recorded(
 
     steps, batch, _ = recorded.inputs_tbi.shape
     _require_memory(cells, steps, batch, 1)
-    setup = TraceSetup(steps, batch, trace.seed, exponents=trace.exponents, progress=progress)
+    setup = TraceSetup(
+        steps,
+        batch,
+        trace.seed,
+        exponents=trace.exponents,
+        compare_lags=trace.compare_lags,
+        biases=_has_biases(module),
+        progress=progress,
+    )
     initial = recorded.initial.of_module(module, batch)
     return trace_recorded(cells, recorded, initial, probe_drive(recorded.inputs_tbi), setup)
 
@@ -185,14 +193,16 @@ def _setup(module: RecurrentModule, cells: Cells, trace: TraceRequest, seq_len: 
         cotangents=trace.cotangents,
         exponents=trace.exponents,
         compare_lags=trace.compare_lags,
-        biases=any(
-            bias is not None for layer in module.flat for bias in (layer.bias_ih, layer.bias_hh)
-        ),
+        biases=_has_biases(module),
         initial=None if trace.initial is None else trace.initial.of_module(module, batch),
         cotangent_nbh=None
         if trace.cotangent_nbh is None
         else checked_cotangent(trace.cotangent_nbh, module, batch),
     )
+
+
+def _has_biases(module: RecurrentModule) -> bool:
+    return any(bias is not None for layer in module.flat for bias in (layer.bias_ih, layer.bias_hh))
 
 
 def _require_memory(cells: Cells, seq_len: int, batch: int, cotangents: int) -> None:

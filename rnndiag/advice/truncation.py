@@ -232,12 +232,16 @@ def _range(values: Sequence[Number]) -> tuple[Number, Number] | None:
     return (min(values), max(values)) if values else None
 
 
+DATA = {"given", "probe"}
+"""Drives that are the user's own inputs."""
+
+
 def _unknown(drive: DriveTrace) -> tuple[str, ...]:
     """What stands in for data the user did not give."""
     random_loss = drive.lag_gram is None or drive.lag_gram.independent
     return tuple(
         what
-        for what, made_up in (("loss", random_loss), ("inputs", drive.drive != "given"))
+        for what, made_up in (("loss", random_loss), ("inputs", drive.drive not in DATA))
         if made_up
     )
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from rnndiag.cells.base import FloatArray
 from rnndiag.drives import Drive
 from rnndiag.measure.activity import measure_activity
 from rnndiag.measure.drive_trace import StateGrowth, drive_trace, measure_growth
 from rnndiag.measure.gradient import ScaledVectors
+from rnndiag.measure.gram import Gram
 from rnndiag.measure.injected import StepNorms, back_propagate
+from rnndiag.measure.lag_gradients import Losses, measure_lag_gradients
 from rnndiag.measure.loss_gradient import LossGradient, loss_gradient
 from rnndiag.measure.recorded_run import (
     Runs,
@@ -46,10 +50,9 @@ def trace_recorded(
     progress, lengths = setup.progress, recorded.lengths
     progress.expect(3 * sum(map(len, cells)) * len(recorded.inputs_tbi))
     runs = run_recorded(cells, recorded, initial, progress)
-    direct = [
-        [ScaledVectors.of(gradient) for gradient in sides]
-        for sides in direct_gradients(runs, recorded)
-    ]
+    gradients = direct_gradients(runs, recorded)
+    direct = [[ScaledVectors.of(gradient) for gradient in sides] for sides in gradients]
+    gram = _compare_lags(runs, gradients[-1][0], setup)
     whole, injected = _through_stack(runs, direct, lengths, progress)
     seeds = _seeds(runs, direct, injected)
     lagged = _by_lag(runs, seeds, lengths, progress)
@@ -61,7 +64,7 @@ def trace_recorded(
             for side, norms in enumerate(whole[depth])
         ]
         parts = zip(layer_runs, lagged[depth], seeds[depth], losses, strict=True)
-        traces.append([_layer_trace(*part, lengths, drive, setup) for part in parts])
+        traces.append([_layer_trace(*part, gram, lengths, drive, setup) for part in parts])
     return traces
 
 
@@ -143,6 +146,7 @@ def _layer_trace(
     norms: StepNorms,
     seed: Seed,
     loss: LossGradient,
+    gram: Gram | None,
     lengths: IntArray,
     drive: Drive,
     setup: TraceSetup,
@@ -152,11 +156,32 @@ def _layer_trace(
     vectors = seed.vectors
     growth = _growth(run, lengths, setup)
     trace = drive_trace(drive, by_lag, vectors.log_norm()[None], None, growth, loss)
+    trace = replace(trace, lag_gram=gram)
     steps = int(seed.ends.max())
     # Sizes far apart: only a curve relative to the largest is asked for.
     relative = np.ldexp(vectors.mantissa, (vectors.exponent - vectors.exponent.max())[:, None])
     textbook = textbook_curve(run.cell, relative[None, :, : run.cell.output_size], steps)
     return LayerTrace(steps, layer_verdict([trace.verdict]), (trace,), textbook)
+
+
+LOSS_STEPS = 8
+"""Steps with a loss whose gradients are followed by lag: some of many, spread over the sequences.
+Their sum stands for the gradient of the whole loss; each costs as much as a trace."""
+
+
+def _compare_lags(runs: Runs, top_tbs: FloatArray, setup: TraceSetup) -> Gram | None:
+    """Inner products of the lags' gradients under the recorded losses, where that is asked for."""
+    if not setup.compare_lags or len(runs[0]) == 2:
+        return None
+    stack = [run for (run,) in runs]
+    loss_tbh = top_tbs[..., : stack[-1].cell.output_size]
+    present = np.flatnonzero(loss_tbh.any(axis=(1, 2)))
+    if not present.size:
+        return None
+    # From the last one on: it has the most lags.
+    chosen = present[::-1][:: -(-len(present) // LOSS_STEPS)][::-1]
+    losses = Losses(tuple(int(t) + 1 for t in chosen), loss_tbh[chosen][:, None], independent=False)
+    return measure_lag_gradients(stack, losses, setup.biases)
 
 
 def _growth(run: LayerRun, lengths: IntArray, setup: TraceSetup) -> StateGrowth | None:
