@@ -15,7 +15,6 @@ from rnndiag.cells.base import FloatArray
 from rnndiag.containers.checkpoint import StoredTensor
 from rnndiag.recognise.layers import RecurrentLayer
 
-
 UNTRAINED = 0.01
 """Chance of staying below which a recurrence is called untrained. At 0.1 a real network of 3 units
 would be, whose W_ih has two of 9 entries outside and whose biases were trained."""
@@ -56,8 +55,7 @@ class WeightHealth:
 
     @property
     def recurrence_untrained(self) -> bool:
-        """Whether W_hh alone stayed in that box, by no chance: without a past step it has no
-        gradient."""
+        """Whether W_hh stayed in that box by more than chance; without a past step it must."""
         chance = self.chance_of_staying
         return chance is not None and chance < UNTRAINED and not self.non_finite
 
