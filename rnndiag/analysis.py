@@ -30,7 +30,14 @@ class Request:
     """What to measure."""
 
     spectrum: bool = False
+    state_map: bool = False
+    """Whether W_hh of plain RNNs is measured as a map from state to state: all that rules need of a
+    spectrum, and cheaper."""
+
     trace: TraceRequest | None = None
+    training_state: bool = True
+    """Whether to read what an optimizer left in the file."""
+
     layer: str | None = None
     """Glob on the layers' labels or their modules' names; None: all of them."""
 
@@ -82,7 +89,7 @@ def analyse(checkpoint: Checkpoint, request: Request, require_layers: bool = Tru
     layers. Raises RnndiagError: RD006 without recurrent weights, RD007 for a --layer that matches
     nothing or inputs that fit nothing, and what is wrong with the optimizer's own file.
     """
-    state = _training_state(checkpoint, request.optimizer)
+    state = _training_state(checkpoint, request)
     recognition = recognise(checkpoint, request.declarations)
     if not recognition.modules:
         if require_layers or not recognition.unrecognised:
@@ -117,8 +124,11 @@ def _sequence_length(checkpoint: Checkpoint, trace: TraceRequest | None) -> tupl
     return sequence_length(checkpoint, trace)
 
 
-def _training_state(checkpoint: Checkpoint, companion: str | None) -> TrainingState | None:
+def _training_state(checkpoint: Checkpoint, request: Request) -> TrainingState | None:
     """Of the companion file where one is named, else of the checkpoint itself."""
+    if not request.training_state:
+        return None
+    companion = request.optimizer
     if companion is None:
         return training_state(checkpoint)
     try:
@@ -162,10 +172,10 @@ def _measure_module(
     reason = None
     if any(of_layer.non_finite for of_layer in health):
         reason = "its weights are not finite"
-    elif request.spectrum or request.trace is not None:
+    elif request.spectrum or request.state_map or request.trace is not None:
         cells = [[build_cell(layer) for layer in layers] for layers in module.layers]
-        if request.spectrum:
-            spectra = _spectra(module, cells)
+        if request.spectrum or (request.state_map and module.cell == "rnn"):
+            spectra = _spectra(module, cells, request.spectrum)
         if request.trace is not None:
             from rnndiag.tracing import trace_recurrent, unfit
 
@@ -182,7 +192,8 @@ def _measure_module(
     ]
 
 
-def _spectra(module: RecurrentModule, cells: Cells) -> list[Spectrum | None]:
-    from rnndiag.measure.spectrum import measure_spectra
+def _spectra(module: RecurrentModule, cells: Cells, complete: bool) -> list[Spectrum | None]:
+    from rnndiag.measure.spectrum import measure_spectra, measure_weights_alone
 
-    return list(measure_spectra(cells, module.cell))
+    measure = measure_spectra if complete else measure_weights_alone
+    return list(measure(cells, module.cell))

@@ -11,8 +11,9 @@ from dataclasses import replace
 from rnndiag.advice import Advice, AdviceRequest, advise
 from rnndiag.analysis import FileResult, Request, analyse
 from rnndiag.containers import read
-from rnndiag.gate import check_paths
+from rnndiag.gate import Batch, check_paths
 from rnndiag.report import FailOn, Report
+from rnndiag.rules import Judging
 from rnndiag.tracing import TraceRequest
 
 
@@ -43,7 +44,16 @@ def suggest(
     return advise(trace(path, replace(request or TraceRequest(), compare_lags=True)), known)
 
 
-def check(*paths: str, request: TraceRequest | None = None, fail_on: FailOn = "error") -> Report:
-    """Apply the rules to files and folders; `exit_code` is that of the command."""
-    files, skipped = check_paths(paths, Request(trace=request or TraceRequest()))
+def check(
+    *paths: str,
+    request: TraceRequest | None = None,
+    fail_on: FailOn = "error",
+    judging: Judging | None = None,
+) -> Report:
+    """Apply the rules to files and folders; `exit_code` is that of the command.
+
+    No configuration file is read; `judging` says which rules, all of them by default.
+    """
+    measured = Request(state_map=True, trace=request or TraceRequest())
+    files, skipped = check_paths(paths, measured, Batch(judging=judging or Judging()))
     return Report("check", {"fail_on": fail_on}, files, skipped, fail_on)

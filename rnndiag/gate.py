@@ -6,7 +6,7 @@ import functools
 import glob
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,6 +20,7 @@ from rnndiag.paths import shown_path
 from rnndiag.portable import portable
 from rnndiag.progress import Silent
 from rnndiag.report import FileReport, SkippedFile, report_file
+from rnndiag.rules import Judging
 from rnndiag.workers import Died, in_workers
 
 SKIPPABLE = {InputCode.NOT_A_CHECKPOINT, InputCode.NO_RECURRENT_WEIGHTS}
@@ -42,6 +43,9 @@ class Batch:
 
     allow_empty: bool = False
     """Whether a pattern may match nothing."""
+
+    judging: Judging = field(default_factory=Judging)
+    """Which rules judge which file."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +84,10 @@ def _reports(
 ) -> Sequence[FileReport]:
     """In the order of the candidates, whoever is ready first."""
     if batch.jobs is None or len(candidates) < 2:
-        return [_examine(candidate, request, batch.measures) for candidate in candidates]
+        return [_examine(candidate, request, batch) for candidate in candidates]
     progress, request = request.progress, replace(request, progress=Silent())
     progress.expect(len(candidates))
-    task = functools.partial(_examine, request=request, measures=batch.measures)
+    task = functools.partial(_examine, request=request, batch=batch)
     made: dict[int, FileReport] = {}
     # Standard input is this process's alone.
     elsewhere = [n for n, candidate in enumerate(candidates) if candidate.path != STANDARD_INPUT]
@@ -93,12 +97,18 @@ def _reports(
     return [made.get(n) or task(candidate) for n, candidate in enumerate(candidates)]
 
 
-def _examine(candidate: _Candidate, request: Request, measures: bool) -> FileReport:
+def _examine(candidate: _Candidate, request: Request, batch: Batch) -> FileReport:
     shown = shown_path(candidate.path)
     if candidate.error is not None:
         return FileReport(shown, error=candidate.error)
-    report = report_file(candidate.path, request, shown_as=shown, named=candidate.named)
-    return portable(report, measures)
+    report = report_file(
+        candidate.path,
+        request,
+        shown_as=shown,
+        named=candidate.named,
+        judging=batch.judging,
+    )
+    return portable(report, batch.measures)
 
 
 def _alive(answer: FileReport | Died, candidate: _Candidate) -> FileReport:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from rnndiag.analysis import FileResult, Request, analyse
 from rnndiag.containers import read
 from rnndiag.errors import InputCode, RnndiagError, out_of_memory
-from rnndiag.rules import Finding, find
+from rnndiag.rules import Finding, Judging, NotApplicable, judge
 from rnndiag.rules.base import SEVERITIES, Severity
 
 if TYPE_CHECKING:
@@ -38,6 +38,11 @@ class FileReport:
     findings: tuple[Finding, ...] = ()
     advice: Advice | None = None
     error: RnndiagError | None = None
+    judged: tuple[str, ...] = ()
+    """Codes of the rules that looked at it."""
+
+    not_applicable: tuple[NotApplicable, ...] = ()
+    """Rules that were asked for and could not."""
 
 
 @dataclass(frozen=True)
@@ -99,13 +104,27 @@ class Report:
         return any(file.result is None or file.result.layers for file in self.files)
 
     @property
+    def judged(self) -> bool:
+        """Whether any rule that was asked for could look at any file."""
+        return any(file.result is None or file.judged for file in self.files)
+
+    @property
     def failure(self) -> RnndiagError | None:
         """Why the call as a whole gives no verdict, where no single file's error says so."""
-        if self.measured or (self.allow_empty and not self.files):
+        if self.allow_empty and not self.files:
             return None
-        met = len(self.files) + len(self.skipped_files)
-        what = f"nothing was checked: no recurrent layer measured in {met} files"
-        return RnndiagError(InputCode.NO_RECURRENT_WEIGHTS, what, "name a checkpoint")
+        if not self.measured:
+            met = len(self.files) + len(self.skipped_files)
+            what = f"nothing was checked: no recurrent layer measured in {met} files"
+            return RnndiagError(InputCode.NO_RECURRENT_WEIGHTS, what, "name a checkpoint")
+        return None if self.judged or self.fail_on == "never" else self._unjudged()
+
+    def _unjudged(self) -> RnndiagError:
+        """What a gate says whose rules could all look at nothing."""
+        missing = {none.code: none.reason for file in self.files for none in file.not_applicable}
+        reasons = ", ".join(dict.fromkeys(missing.values()))
+        what = f"nothing was judged: {', '.join(missing)} cannot be ({reasons})"
+        return RnndiagError(InputCode.USAGE, what, "select other rules, or give what they need")
 
     def fails(self, finding: Finding) -> bool:
         """Whether it is one that --fail-on names."""
@@ -132,6 +151,7 @@ def report_file(
     advice: AdviceRequest | None = None,
     shown_as: str | None = None,
     named: bool = True,
+    judging: Judging | None = None,
 ) -> FileReport:
     """Read, measure and judge one file; an input error becomes part of the report.
 
@@ -148,7 +168,15 @@ def report_file(
         return FileReport(shown, error=error)
     except MemoryError as error:
         return FileReport(shown, error=out_of_memory(error))
-    return FileReport(shown, result, find(result), _advised(result, request, advice))
+    judgement = judge(result, (judging or Judging()).rules_for(path))
+    return FileReport(
+        shown,
+        result,
+        judgement.findings,
+        _advised(result, request, advice),
+        judged=judgement.judged,
+        not_applicable=judgement.not_applicable,
+    )
 
 
 def _advised(result: FileResult, request: Request, advice: AdviceRequest | None) -> Advice | None:

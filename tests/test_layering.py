@@ -100,7 +100,7 @@ def calls(path: Path):
 
 OPENING = {"open", ".open", ".read_text", ".read_bytes", ".write_text", ".write_bytes", "FileIO"}
 OPENING |= {".fdopen", ".NamedTemporaryFile", ".memmap", ".fromfile", ".tofile", ".save"}
-MAY_OPEN = {"cli/locate.py", "cli/output.py"}
+MAY_OPEN = {"cli/configuration.py", "cli/output.py"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=named)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import math
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -36,12 +38,31 @@ def test_every_rule_file_is_registered_under_its_own_name():
         assert rule.documentation == module.__doc__
 
 
+def rule_tests() -> list[str]:
+    """Names of all tests of rules."""
+    trees = [ast.parse(path.read_text()) for path in (Path(__file__).parent / "rules").glob("*.py")]
+    return [node.name for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_every_rule_is_fired_and_silenced_by_a_test(rule):
+    for verb in ("fires", "is_silent"):
+        assert any(name.startswith(f"test_{rule.code.lower()}_{verb}") for name in rule_tests())
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
 def test_every_rule_says_what_it_is(rule):
     assert rule.title
-    assert rule.threshold
+    assert rule.bound
     assert rule.source
+    assert rule.needs
+    assert rule.check.__doc__
+    # A threshold that can be set is one that is shown.
+    assert math.isnan(rule.limit) == ("{limit" not in rule.threshold)
+    assert "nan" not in rule.bound
     assert rule.severity in SEVERITIES
+    if rule.milder is not None:
+        assert SEVERITIES.index(rule.milder) < SEVERITIES.index(rule.severity)
     assert "Remedy:" in rule.documentation
     assert rule.code not in {code.value for code in InputCode}
 

@@ -9,6 +9,7 @@ import typer
 from rnndiag._version import __version__
 from rnndiag.cli.bptt_trace import bptt_trace
 from rnndiag.cli.check import check
+from rnndiag.cli.configuration import load
 from rnndiag.cli.diff import diff
 from rnndiag.cli.explain import explain
 from rnndiag.cli.inspect import inspect
@@ -43,8 +44,13 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="And exit.")
     ] = False,
 ) -> None:
     """What happens to a trained PyTorch RNN's gradients through time, from its checkpoint alone."""
+    if context.invoked_subcommand != "explain":
+        # Typer asks this after the command line and the environment, before its own defaults.
+        command = context.invoked_subcommand or ""
+        context.default_map = {command: load().defaults(command)}

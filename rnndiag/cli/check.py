@@ -10,13 +10,14 @@ import typer
 
 from rnndiag.cli.groups import spread
 from rnndiag.cli.locate import locate
-from rnndiag.cli.options import FailOn, FailOnOption, Output, Reading, Tracing
-from rnndiag.cli.output import chosen_format, complain, progress_bar, show
+from rnndiag.cli.options import FailOn, GateFailOnOption, Output, Reading, Selecting, Tracing
+from rnndiag.cli.output import chosen_format, progress_bar, show
 from rnndiag.errors import InputCode, RnndiagError
 
 if TYPE_CHECKING:
     from rnndiag.gate import Batch
     from rnndiag.report import Setting
+    from rnndiag.rules import Judging
 
 Paths = Annotated[
     list[str] | None,
@@ -43,11 +44,11 @@ class Gating:
         bool, typer.Option("--allow-empty", help="Exit 0 where there is no checkpoint to check.")
     ] = False
 
-    def batch(self, measures: bool) -> Batch:
+    def batch(self, measures: bool, judging: Judging) -> Batch:
         """How to go through the files."""
         from rnndiag.gate import Batch
 
-        return Batch(self.jobs or _cores(), measures, self.allow_empty)
+        return Batch(self.jobs or _cores(), measures, self.allow_empty, judging)
 
     def settings(self) -> dict[str, Setting]:
         """As they stand in the report, which does not depend on how many processes made it."""
@@ -59,9 +60,10 @@ def check(
     gating: Gating,
     tracing: Tracing,
     reading: Reading,
+    selecting: Selecting,
     output: Output,
     paths: Paths = None,
-    fail_on: FailOnOption = "error",
+    fail_on: GateFailOnOption = "error",
 ) -> int:
     """Gate: apply the rules to files and folders; exit 0 clean, 1 findings, 2 no verdict."""
     chosen = chosen_format("check", output)
@@ -71,17 +73,19 @@ def check(
     from rnndiag.render import FORMATS
     from rnndiag.report import Report
 
+    judging = selecting.judging()
+    batch = gating.batch(FORMATS[chosen].measures, judging)
     with progress_bar(silent=output.silent, doing="checking files") as progress:
-        request = reading.request(progress, trace=tracing.request())
-        files, skipped = check_paths(named, request, gating.batch(FORMATS[chosen].measures))
-    settings = {**reading.settings(), **_gate_settings(fail_on, gating), **tracing.settings()}
+        trace = tracing.request() if judging.needs("trace") else None
+        request = reading.request(progress, trace=trace, judging=judging)
+        files, skipped = check_paths(named, request, batch)
+    settings = {**reading.settings(), **selecting.settings()}
+    settings |= {**_gate_settings(fail_on, gating), **tracing.settings()}
     report = Report(
         *("check", settings, files, skipped, fail_on),
         exit_zero=gating.exit_zero,
         allow_empty=gating.allow_empty,
     )
-    if report.failure is not None:
-        complain(report.failure)
     return show(report, chosen, output)
 
 

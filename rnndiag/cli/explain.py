@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from typing import Annotated
+import math
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rnndiag.cli.output import write
 from rnndiag.errors import INPUT_CODES, InputCode, RnndiagError
+
+if TYPE_CHECKING:
+    from rnndiag.rules import Rule
 
 Code = Annotated[str, typer.Argument(help="A code such as RD301.", show_default=False)]
 
@@ -24,11 +28,19 @@ def explain(code: Code) -> int:
 
     for rule in RULES:
         if rule.code == wanted:
-            write(
-                f"{rule.code}: {rule.title} ({rule.severity})\n\n{rule.documentation.strip()}\n\n"
-                f"Threshold: {rule.threshold}\nSource: {rule.source}\n"
-            )
+            write(_page(rule))
             return 0
     known = [*documented, *(rule.code for rule in RULES)]
     nearest = difflib.get_close_matches(wanted, known, n=3) or known
     raise RnndiagError(InputCode.USAGE, f"no rule {code}", f"there are {', '.join(nearest)}")
+
+
+def _page(rule: Rule) -> str:
+    """Everything about one rule, and how to set it."""
+    severity = rule.severity if rule.milder is None else f"{rule.milder} or {rule.severity}"
+    settable = "severity" if math.isnan(rule.limit) else "severity and threshold"
+    return (
+        f"{rule.code}: {rule.title} ({severity})\n\n{rule.documentation.strip()}\n\n"
+        f"Threshold: {rule.bound}\nSource: {rule.source}\n"
+        f"Set its {settable} in [tool.rnndiag.rules.{rule.code}] of pyproject.toml.\n"
+    )

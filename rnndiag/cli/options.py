@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rnndiag.analysis import Request
     from rnndiag.progress import Progress
     from rnndiag.report import Setting
+    from rnndiag.rules import Judging
     from rnndiag.tracing import TraceRequest
 
 Format = Literal["table", "concise", "json", "markdown", "csv", "sarif", "github", "junit"]
@@ -27,6 +28,11 @@ Checkpoint = Annotated[
 FailOnOption = Annotated[
     FailOn, typer.Option(help="Exit 1 for findings of this severity or worse.")
 ]
+GateFailOnOption = Annotated[
+    FailOn,
+    typer.Option(envvar="RNNDIAG_FAIL_ON", help="Exit 1 for findings of this severity or worse."),
+]
+"""Of `check`: who looks at a file with another command has not asked for a gate."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +42,22 @@ class Tracing:
     seq_len: Annotated[
         int | None,
         typer.Option(
-            min=1, show_default=False, help="Steps to trace. Default: as the file says, else 200."
+            min=1,
+            envvar="RNNDIAG_SEQ_LEN",
+            show_default=False,
+            help="Steps to trace. Default: as the file says, else 200.",
         ),
     ] = None
-    batch: Annotated[int, typer.Option(min=1, help="Sequences to average over.")] = 8
+    batch: Annotated[
+        int, typer.Option(min=1, envvar="RNNDIAG_BATCH", help="Sequences to average over.")
+    ] = 8
     seed: Annotated[
-        int, typer.Option(min=0, help="Of synthetic inputs, states and loss gradients.")
+        int,
+        typer.Option(
+            min=0,
+            envvar="RNNDIAG_SEED",
+            help="Of synthetic inputs, states and loss gradients.",
+        ),
     ] = 0
     drive: Annotated[
         str,
@@ -134,15 +150,23 @@ class Reading:
     ] = False
 
     def request(
-        self, progress: Progress, spectrum: bool = False, trace: TraceRequest | None = None
+        self,
+        progress: Progress,
+        spectrum: bool = False,
+        trace: TraceRequest | None = None,
+        judging: Judging | None = None,
     ) -> Request:
-        """What to measure; raises RD007 for a declaration that is none."""
+        """What to measure, for rules as much as they need; raises RD007 for a bad declaration."""
         from rnndiag.analysis import Request
         from rnndiag.cli.requests import declarations
 
         return Request(
             spectrum=spectrum,
+            state_map=judging is not None and judging.needs("state map"),
             trace=trace,
+            training_state=judging is None
+            or self.optimizer is not None
+            or judging.needs("training state"),
             layer=self.layer,
             declarations=declarations(self.declared),
             optimizer=self.optimizer,
@@ -153,6 +177,50 @@ class Reading:
     def settings(self) -> dict[str, Setting]:
         """As they stand in the report."""
         return {"layer": self.layer, "optimizer": self.optimizer}
+
+
+@dataclass(frozen=True)
+class Selecting:
+    """Which rules judge: RD301, or RD3 for all that begin so; several with commas."""
+
+    select: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CODES",
+            envvar="RNNDIAG_SELECT",
+            show_default=False,
+            help="These rules. Default: all.",
+        ),
+    ] = None
+    extend_select: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CODES",
+            envvar="RNNDIAG_EXTEND_SELECT",
+            show_default=False,
+            help="These beyond the selected ones.",
+        ),
+    ] = None
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CODES",
+            envvar="RNNDIAG_IGNORE",
+            show_default=False,
+            help="Not these, unless a longer code selects one.",
+        ),
+    ] = None
+
+    def judging(self) -> Judging:
+        """The rules for every file; raises RD007 for a code that is none."""
+        from rnndiag.cli.judging import judging
+
+        return judging(self)
+
+    def settings(self) -> dict[str, Setting]:
+        """As they stand in the report."""
+        given = dataclasses.asdict(self).items()
+        return {name: None if codes is None else ",".join(codes) for name, codes in given}
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,8 @@ def show(report: Report, format_name: str, output: Output) -> int:
     for file in report.files:
         if file.error is not None:
             complain(file.error, file.path)
+    if report.failure is not None:
+        complain(report.failure)
     to_terminal = output.output is None and _stdout().isatty()
     text = renderer(format_name)(report, _screen(to_terminal, output.output is not None))
     for variable, name in FORMATS[format_name].appended.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rnndiag.cli.locate import locate
-from rnndiag.cli.options import FailOn, Output, Reading, Tracing
+from rnndiag.cli.options import FailOn, Output, Reading, Selecting, Tracing
 from rnndiag.cli.output import chosen_format, progress_bar, show
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ def run_single(
     command: Command,
     checkpoint: str | None,
     reading: Reading,
+    selecting: Selecting,
     output: Output,
     fail_on: FailOn,
     *,
@@ -31,10 +32,13 @@ def run_single(
     from rnndiag.paths import shown_path
     from rnndiag.report import Report, report_file
 
+    judging = selecting.judging()
     with progress_bar(silent=output.silent) as progress:
         tracing = None if trace is None else trace.request()
         request = reading.request(progress, spectrum=spectrum, trace=tracing)
-        file = report_file(path, request, advice=advice, shown_as=shown_path(name))
-    settings = {**reading.settings(), **({} if trace is None else trace.settings())}
+        file = report_file(path, request, advice=advice, shown_as=shown_path(name), judging=judging)
+    settings = {**reading.settings(), **selecting.settings()}
+    if trace is not None:
+        settings |= trace.settings()
     report = Report(command, settings, (file,), fail_on=fail_on)
     return show(report, chosen, output)

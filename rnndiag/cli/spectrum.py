@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from rnndiag.cli.groups import spread
-from rnndiag.cli.options import Checkpoint, FailOnOption, Output, Reading
+from rnndiag.cli.options import Checkpoint, FailOnOption, Output, Reading, Selecting
 from rnndiag.cli.single import run_single
 
 
 @spread
 def spectrum(
-    reading: Reading, output: Output, checkpoint: Checkpoint = None, fail_on: FailOnOption = "never"
+    reading: Reading,
+    selecting: Selecting,
+    output: Output,
+    checkpoint: Checkpoint = None,
+    fail_on: FailOnOption = "never",
 ) -> int:
     """Eigenvalues of W_hh and of the step Jacobian, and what they do (not) imply."""
-    return run_single("spectrum", checkpoint, reading, output, fail_on, spectrum=True)
+    return run_single("spectrum", checkpoint, reading, selecting, output, fail_on, spectrum=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from rnndiag.cli.groups import spread
-from rnndiag.cli.options import Checkpoint, FailOnOption, Output, Reading, Tracing
+from rnndiag.cli.options import Checkpoint, FailOnOption, Output, Reading, Selecting, Tracing
 from rnndiag.cli.single import run_single
 
 if TYPE_CHECKING:
@@ -66,10 +66,13 @@ def suggest(
     advising: Advising,
     tracing: Tracing,
     reading: Reading,
+    selecting: Selecting,
     output: Output,
     checkpoint: Checkpoint = None,
     fail_on: FailOnOption = "never",
 ) -> int:
     """A clip value and a truncation length with their evidence, and code to paste."""
     advice = advising.request()
-    return run_single("suggest", checkpoint, reading, output, fail_on, trace=tracing, advice=advice)
+    return run_single(
+        "suggest", checkpoint, reading, selecting, output, fail_on, trace=tracing, advice=advice
+    )

@@ -60,13 +60,13 @@ def measure_decay(log_phi: FloatArray) -> Decay:
         return Decay(-math.inf, None, 0.0, (-1, -1, -1), -1, -math.inf, 0)
     peak = int(np.argmax(log_phi))
     rate, interval = _rate(log_phi, _fit_range(log_phi, finite, peak))
-    first, second, third = (_horizon(log_phi, -decades * LN10) for decades in (1, 2, 3))
+    first, second, third = (horizon(log_phi, -decades * LN10) for decades in (1, 2, 3))
     return Decay(
         rate,
         interval,
         _half_life(rate, interval),
         (first, second, third),
-        _horizon(log_phi, LOG_SMALLEST_FLOAT16),
+        horizon(log_phi, LOG_SMALLEST_FLOAT16),
         log_phi[peak] / LN10,
         peak,
     )
@@ -105,7 +105,14 @@ def _rate(log_phi: FloatArray, lags: np.ndarray) -> tuple[float | None, tuple[fl
     return slope, (slope - margin, slope + margin)
 
 
-def _horizon(log_phi: FloatArray, threshold: float) -> int | None:
+def horizon(log_phi: FloatArray, threshold: float) -> int | None:
+    """The last lag at which ln φ, or log10 φ, is at least the threshold; None for the last of all.
+
+    -1 where it is below at every lag.
+
+    >>> horizon(np.array([0.0, -1.0, -0.5, -2.0]), -0.5)
+    2
+    """
     # A curve that is 10^-N to the last bit counts as not yet below it.
     above = np.flatnonzero(log_phi >= threshold - 1e-12)
     if not above.size:

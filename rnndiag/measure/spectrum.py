@@ -17,7 +17,7 @@ from rnndiag.measure.eigenvalues import (
     all_eigenvalues,
     leading_eigenvalues,
 )
-from rnndiag.measure.fixed_point import Settling, measure_settling
+from rnndiag.measure.fixed_point import NOT_COMPUTED, Settling, measure_settling
 from rnndiag.measure.norms import SpectralNorm, frobenius, largest_exponent, spectral_norm
 from rnndiag.measure.state_map import LARGEST_COMPLETE, StateMap, measure_state_map
 from rnndiag.recognise.layers import CellKind
@@ -85,9 +85,18 @@ class Spectrum:
 def measure_spectra(cells: Cells, kind: CellKind) -> list[Spectrum]:
     """Measure a module, bottom to top, forward before reverse; its weights must be finite."""
     return [
-        _measure_layer(cell, kind, rates)
+        _measure_layer(cell, kind, measure_settling(cell), rates)
         for layer_cells, layer_rates in zip(cells, measure_rates(cells), strict=True)
         for cell, rates in zip(layer_cells, layer_rates, strict=True)
+    ]
+
+
+def measure_weights_alone(cells: Cells, kind: CellKind) -> list[Spectrum]:
+    """The same without step Jacobians and trajectories, which take most of the time."""
+    return [
+        _measure_layer(cell, kind, Settling(NOT_COMPUTED), ())
+        for layer_cells in cells
+        for cell in layer_cells
     ]
 
 
@@ -102,7 +111,9 @@ def measure_spectrum(cell: Cell, kind: CellKind) -> Spectrum:
     return measure_spectra([[cell]], kind)[0]
 
 
-def _measure_layer(cell: Cell, kind: CellKind, along: tuple[TrajectoryRate, ...]) -> Spectrum:
+def _measure_layer(
+    cell: Cell, kind: CellKind, settling: Settling, along: tuple[TrajectoryRate, ...]
+) -> Spectrum:
     plain = isinstance(cell, ElmanCell)
     names = BLOCKS[kind]
     matrices = np.split(cell.weights.weight_hh, len(names))
@@ -111,7 +122,7 @@ def _measure_layer(cell: Cell, kind: CellKind, along: tuple[TrajectoryRate, ...]
     return Spectrum(
         blocks=tuple(blocks),
         state_map=measure_state_map(matrices[0], own, blocks[0].norm) if plain and own else None,
-        settling=measure_settling(cell),
+        settling=settling,
         along=along,
     )
 

@@ -118,6 +118,9 @@ class TrainingState:
     loss_scale: float | None = None
     """Of a gradient scaler for mixed precision, whose state is in the file."""
 
+    contradicted: bool = False
+    """Whether the state fits no order of the model's tensors: it is another model's."""
+
     @property
     def mapped(self) -> bool:
         """Whether every state's parameter is known."""
@@ -175,6 +178,7 @@ def training_state(
         epsilon=epsilons[0] if epsilons else None,
         epoch=epochs[0] if epochs else None,
         loss_scale=scales[0].value if scales else None,
+        contradicted=match.contradicted,
     )
 
 

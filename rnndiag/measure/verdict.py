@@ -22,14 +22,24 @@ VANISHING_LOG10 = -3.0
 """log10 φ at the last lag that is called vanishing: a thousandth of the seed."""
 
 
+def surely_grows(decay: Decay) -> bool:
+    """Whether the lower end of the rate's 95 % interval, as it is shown, is above zero."""
+    return decay.rate_ci95 is not None and judged(decay.rate_ci95[0]) > 0.0
+
+
+def explodes(decay: Decay, overflow_step: int | None, decades: float = EXPLODING_DECADES) -> bool:
+    """Whether a curve surely grows, by so many decades, or its forward pass overflows."""
+    if overflow_step is not None:
+        return True
+    return surely_grows(decay) and judged(decay.growth_log10) >= decades
+
+
 def drive_verdict(decay: Decay, last_log10: float, overflow_step: int | None) -> Verdict:
     """The verdict of one curve, judged on values as they are shown."""
-    surely_positive = decay.rate_ci95 is not None and judged(decay.rate_ci95[0]) > 0.0
-    if overflow_step is not None:
+    if explodes(decay, overflow_step):
         return "exploding"
-    if surely_positive:
-        grown = judged(decay.growth_log10) >= EXPLODING_DECADES
-        return "exploding" if grown else "growing"
+    if surely_grows(decay):
+        return "growing"
     return "vanishing" if judged(last_log10) < VANISHING_LOG10 else "stable"
 
 

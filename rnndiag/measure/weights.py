@@ -15,6 +15,10 @@ from rnndiag.cells.base import FloatArray
 from rnndiag.containers.checkpoint import StoredTensor
 from rnndiag.recognise.layers import RecurrentLayer
 
+UNTRAINED = 0.01
+"""Chance of staying below which a recurrence is called untrained. At 0.1 a real network of 3 units
+would be, whose W_ih has two of 9 entries outside and whose biases were trained."""
+
 
 @dataclass(frozen=True)
 class GateTimeConstant:
@@ -45,11 +49,15 @@ class WeightHealth:
 
     gate_time_constants: tuple[GateTimeConstant, ...]
 
+    chance_of_staying: float | None = None
+    """Where weight_ih has left the box and weight_hh has not: how likely that is by chance, see
+    `chance_of_staying`; else None."""
+
     @property
     def recurrence_untrained(self) -> bool:
-        """Whether W_hh alone stayed in that box: without a past step it has no gradient."""
-        moved = self.moved_from_init
-        return moved["weight_ih"] and not moved["weight_hh"] and not self.non_finite
+        """Whether W_hh stayed in that box by more than chance; without a past step it must."""
+        chance = self.chance_of_staying
+        return chance is not None and chance < UNTRAINED and not self.non_finite
 
 
 ROUNDING = {"float16": 2.0**-11, "bfloat16": 2.0**-8}
@@ -62,12 +70,26 @@ def measure_weights(layer: RecurrentLayer) -> WeightHealth:
     rounding = ROUNDING.get(layer.weight_hh.dtype, 2.0**-24)
     box = (1.0 + 2.0 * rounding) / math.sqrt(layer.hidden_size)
     extents = {name: _extent(tensor) for name, tensor in _named(layer)}
+    moved = {name: not extent.largest <= box for name, extent in extents.items()}
     return WeightHealth(
         non_finite=sum(extent.non_finite for extent in extents.values()),
         zero_rows=extents["weight_hh"].zero_rows,
-        moved_from_init={name: not extent.largest <= box for name, extent in extents.items()},
+        moved_from_init=moved,
         gate_time_constants=tuple(_time_constants(layer)),
+        # Only then, and that is rare: it takes another look at every entry of weight_ih.
+        chance_of_staying=chance_of_staying(layer.weight_ih, layer.weight_hh.size, box)
+        if moved["weight_ih"] and not moved["weight_hh"]
+        else None,
     )
+
+
+def chance_of_staying(witness: StoredTensor, entries: int, box: float) -> float:
+    """(1 − p)ⁿ: that n entries stay in ±box if each leaves it as often as those of the witness.
+
+    p is the share of the witness's entries outside, n the number of `entries`.
+    """
+    outside = sum(int((np.abs(block) > box).sum()) for block in witness.blocks())
+    return float((1.0 - outside / witness.size) ** entries)
 
 
 class _Extent(NamedTuple):

@@ -36,6 +36,9 @@ class Match:
     reason: str | None = None
     """Why there are none."""
 
+    contradicted: bool = False
+    """Whether no order of the model's tensors fits: the state is another model's."""
+
 
 def match_parameters(optimizer: Optimizer, model: Checkpoint) -> Match:
     """Find the parameter that each state belongs to, or say why it cannot be known.
@@ -130,7 +133,8 @@ def _by_order(optimizer: Optimizer, shapes: Mapping[str, Shape]) -> Match:
     if not ways:
         return Match(
             reason=f"its {count} parameters do not fit the model's {len(shapes)} tensors in order "
-            "and shape"
+            "and shape",
+            contradicted=True,
         )
     first, second = list(ways)[:2]
     differing = next(pair for pair in zip(first, second, strict=True) if pair[0] != pair[1])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
-from rnndiag.analysis import FileResult
 from rnndiag.errors import RnndiagError
 from rnndiag.escape import printable
 from rnndiag.render.base import Screen
@@ -54,8 +53,9 @@ def _count(element: ET.Element) -> None:
 def _cases(report: Report, file: FileReport) -> list[ET.Element]:
     if file.error is not None:
         return [_no_verdict(file.error, file.path)]
-    result = file.result
-    return [] if result is None else [_of_rule(report, file, result, rule) for rule in RULES]
+    missing = {none.code: none.reason for none in file.not_applicable}
+    asked = [rule for rule in RULES if rule.code in missing or rule.code in file.judged]
+    return [_of_rule(report, file, rule, missing.get(rule.code)) for rule in asked]
 
 
 def _case(name: str, path: str) -> ET.Element:
@@ -74,12 +74,11 @@ def _skipped(case: ET.Element, why: str) -> ET.Element:
     return case
 
 
-def _of_rule(report: Report, file: FileReport, result: FileResult, rule: Rule) -> ET.Element:
+def _of_rule(report: Report, file: FileReport, rule: Rule, missing: str | None) -> ET.Element:
     case = _case(f"{rule.code} {rule.title}", file.path)
+    if missing is not None:
+        return _skipped(case, missing)
     found = [finding for finding in file.findings if finding.code == rule.code]
-    why = None if found else _not_applicable(rule, result)
-    if why is not None:
-        return _skipped(case, why)
     failing = [finding for finding in found if report.fails(finding)]
     if failing:
         message = printable("; ".join(f"{f.layer}: {f.message}" for f in failing))
@@ -94,14 +93,3 @@ def _of_rule(report: Report, file: FileReport, result: FileResult, rule: Rule) -
 def _line(finding: Finding) -> str:
     where, what = printable(finding.layer), printable(finding.message)
     return f"{finding.severity} in {where}: {what}; {printable(finding.remedy)}\n"
-
-
-def _not_applicable(rule: Rule, result: FileResult) -> str | None:
-    """Why a rule had nothing to look at; RD2xx and RD3xx need a layer, RD4xx a training state."""
-    if rule.code.startswith("RD4"):
-        return None if result.training_state is not None else "no optimizer state in the file"
-    if rule.code.startswith(("RD2", "RD3")):
-        reasons = [item.not_measured for item in result.layers]
-        if all(reason is not None for reason in reasons):
-            return next((r for r in reasons if r is not None), "no recurrent layer was recognised")
-    return None

@@ -56,7 +56,7 @@ def _driver() -> Object:
 def _rule(rule: Rule) -> Object:
     words = rule.title.replace("-", " ").split()
     documentation = rule.documentation.strip()
-    help_text = f"{documentation}\n\nThreshold: {rule.threshold}.\nSource: {rule.source}."
+    help_text = f"{documentation}\n\nThreshold: {rule.bound}.\nSource: {rule.source}."
     return {
         "id": rule.code,
         "name": "".join(word.capitalize() for word in words),

@@ -14,16 +14,15 @@ from collections.abc import Iterable
 
 from rnndiag.analysis import FileResult
 from rnndiag.rules.base import Finding, Rule
+from rnndiag.rules.needs import LAYERS
 
 
-def check(result: FileResult) -> Iterable[Finding]:
+def check(result: FileResult, rule: Rule) -> Iterable[Finding]:
     """One finding for each layer with a value that is not finite."""
     for item in result.layers:
         count = item.weights.non_finite
         if count:
-            yield Finding(
-                RULE.code,
-                RULE.severity,
+            yield rule.finding(
                 item.layer.label,
                 f"{count} recurrent weight{'s are' if count > 1 else ' is'} NaN or infinite",
                 "go back to the last finite checkpoint, clip gradients or lower the learning rate",
@@ -39,4 +38,5 @@ RULE = Rule(
     source="IEEE 754: a sum with NaN is NaN",
     documentation=__doc__ or "",
     check=check,
+    needs=(LAYERS,),
 )

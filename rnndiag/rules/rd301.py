@@ -18,38 +18,35 @@ back-propagation to the horizon that is shown, lower the recurrent gain, or take
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-from rnndiag.analysis import FileResult, LayerResult
+from rnndiag.analysis import FileResult
+from rnndiag.measure.verdict import EXPLODING_DECADES
 from rnndiag.rounding import power_of_ten
 from rnndiag.rules.base import Finding, Rule
+from rnndiag.rules.needs import TRACE
+from rnndiag.rules.traces import Traced, exploding, names, traced
 
-if TYPE_CHECKING:
-    from rnndiag.measure.drive_trace import DriveTrace
 
-
-def check(result: FileResult) -> Iterable[Finding]:
+def check(result: FileResult, rule: Rule) -> Iterable[Finding]:
     """One finding for each layer that explodes under all deciding drives."""
-    for item in result.layers:
-        if item.trace is not None and item.trace.verdict == "exploding":
-            yield _finding(item, [drive for drive in item.trace.drives if drive.deciding])
+    for layer in traced(result):
+        if len(exploding(layer.deciding, rule.limit)) == len(layer.deciding):
+            yield _finding(layer, rule)
 
 
-def _finding(item: LayerResult, deciding: list[DriveTrace]) -> Finding:
+def _finding(layer: Traced, rule: Rule) -> Finding:
+    deciding = layer.deciding
     mildest = min(deciding, key=lambda drive: drive.decay.growth_log10)
     overflows = [drive.overflow_step for drive in deciding if drive.overflow_step is not None]
     overflow = max(overflows) if len(overflows) == len(deciding) else None
-    names = ", ".join(drive.drive for drive in deciding)
     if overflow is None:
         what = f"the gradient grows to {power_of_ten(mildest.decay.growth_log10)} times its size"
         what += ", or the forward pass overflows," if overflows else ""
     else:
         what = f"the forward pass overflows by step {overflow}"
-    return Finding(
-        RULE.code,
-        RULE.severity,
-        item.layer.label,
-        f"exploding: {what} under every deciding input ({names})",
+    return rule.finding(
+        layer.label,
+        f"exploding: {what} under every deciding input ({names(deciding)})",
         "clip gradients by norm, shorten the back-propagated window, or lower the recurrent gain",
         {
             "growth_log10": mildest.decay.growth_log10,
@@ -64,8 +61,11 @@ RULE = Rule(
     code="RD301",
     title="exploding gradient",
     severity="error",
-    threshold="log10 φ ≥ 3 with a rate above zero (95 %), or overflow, under every deciding drive",
+    threshold="growth by {limit:g} decades with a rate above zero (95 %), or overflow, under every "
+    "deciding drive",
     source="132 real layers at T = 200: two of them reach it under zero, weak and normal input",
     documentation=__doc__ or "",
     check=check,
+    needs=(TRACE,),
+    limit=EXPLODING_DECADES,
 )

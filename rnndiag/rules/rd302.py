@@ -15,31 +15,30 @@ from collections.abc import Iterable
 from rnndiag.analysis import FileResult
 from rnndiag.rounding import power_of_ten
 from rnndiag.rules.base import Finding, Rule
+from rnndiag.rules.needs import TRACE
+from rnndiag.rules.traces import lost, traced
 
 
-def check(result: FileResult) -> Iterable[Finding]:
+def check(result: FileResult, rule: Rule) -> Iterable[Finding]:
     """One finding for each layer whose gradient vanishes under all deciding drives."""
-    for item in result.layers:
-        if item.trace is None or item.trace.verdict != "vanishing":
+    severity = None if result.seq_len_source == "given" else rule.milder
+    for layer in traced(result):
+        gone = lost(layer, rule.limit)
+        if gone is None:
             continue
-        deciding = [drive for drive in item.trace.drives if drive.deciding]
-        longest = max(deciding, key=lambda drive: drive.log10_gradient_norm[-1])
-        steps = longest.decay.horizons[2]
-        left = float(longest.log10_gradient_norm[-1])
-        yield Finding(
-            RULE.code,
-            "warning" if result.seq_len_source == "given" else "note",
-            item.layer.label,
-            f"vanishing: at most {power_of_ten(left)} of the gradient is left after "
-            f"{len(longest.log10_gradient_norm) - 1} steps; it stays above a thousandth for "
-            f"{max(steps or 0, 0)} steps",
+        above = "a thousandth" if rule.limit == RULE.limit else f"{rule.limit:g}"
+        yield rule.finding(
+            layer.label,
+            f"vanishing: at most {power_of_ten(gone.left_log10)} of the gradient is left after "
+            f"{gone.steps} steps; it stays above {above} for {gone.horizon} steps",
             "nothing to do if the task needs no longer memory; clipping does not help here",
             {
-                "log10_last": left,
-                "horizon_1e3": steps,
-                "half_life": longest.decay.half_life,
-                "drive": longest.drive,
+                "log10_last": gone.left_log10,
+                "horizon": gone.horizon,
+                "half_life": gone.drive.decay.half_life,
+                "drive": gone.drive.drive,
             },
+            severity,
         )
 
 
@@ -47,8 +46,11 @@ RULE = Rule(
     code="RD302",
     title="vanishing gradient",
     severity="warning",
-    threshold="φ at the last lag below 1e-3 under every deciding drive",
+    threshold="φ at the last lag below {limit:g} under every deciding drive",
     source="Hochreiter 1991, Bengio et al. 1994; a thousandth is lost beside other lags' gradients",
     documentation=__doc__ or "",
     check=check,
+    needs=(TRACE,),
+    limit=1e-3,
+    milder="note",
 )

@@ -211,7 +211,12 @@ CONFIGURATIONS = [
     (61, "rnndiag.toml", b"checkpoint = 3", ("checkpoint in rnndiag.toml is no string",)),
     (61, "rnndiag.toml", b"chekpoint = 'm.pt'", ("chekpoint in rnndiag.toml", ": checkpoint")),
     (61, "pyproject.toml", b"[tool.rnndiag", ("pyproject.toml cannot be read",)),
-    (61, "pyproject.toml", b"[tool.rnndiag]\nx = 1", ("tool.rnndiag.x in pyproject.toml", "check")),
+    (
+        61,
+        "pyproject.toml",
+        b"[tool.rnndiag]\nbach = 1",
+        ("tool.rnndiag.bach in pyproject.toml", ": batch"),
+    ),
     (61, "pyproject.toml", b"[tool]\nrnndiag = 3", ("tool.rnndiag in pyproject.toml is no table",)),
 ]
 

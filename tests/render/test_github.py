@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
-from render.reports import EMPTY, NASTY, fixture_report, gate_report, nasty_report
+from render.reports import EMPTY, NASTY, fixture_file, gate_report, nasty_report
 
 from rnndiag.render import Screen, renderer
+from rnndiag.report import Report
 
 render = renderer("github")
 COMMAND = re.compile(
@@ -37,7 +39,9 @@ def test_serious_ones_come_first():
     assert shown == [
         ("error", "exploding_rnn.pt"),
         ("error", "a b/cut#1.pt"),
-        ("notice", "length_one_rnn.pt"),
+        ("warning", "exploding_rnn.pt"),
+        *[("warning", "length_one_rnn.pt")] * 2,
+        *[("notice", "length_one_rnn.pt")] * 2,
     ]
 
 
@@ -49,7 +53,8 @@ def test_a_finding_says_where_what_and_what_to_do():
 
 
 def test_a_clean_file_has_none_and_nothing_checked_has_one():
-    assert commands(fixture_report("check")) == []
+    file = replace(fixture_file("char_rnn.pt"), findings=())
+    assert commands(Report("check", {}, (file,))) == []
     (nothing,) = commands(EMPTY)
     assert (nothing["level"], nothing["title"], nothing["file"]) == ("error", "RD006", None)
 

@@ -62,12 +62,20 @@ def test_a_file_without_a_verdict_is_an_error():
 
 def test_a_rule_without_anything_to_look_at_is_skipped():
     good = fixture_file("delayed_recall_gru.pt")
-    layers = tuple(replace(i, not_measured="not finite") for i in good.result.layers)
-    result = replace(good.result, layers=layers, training_state=None)
-    cases = suites(Report("check", {}, (replace(good, result=result, findings=()),)))[good.path]
-    for name, case in cases.items():
-        skipped = [type(result) for result in case.result] == [Skipped]
-        assert skipped is not name.startswith("RD1")
+    cases = suites(Report("check", {}, (good,)))[good.path]
+    reasons = {name[:5]: case.result[0].message for name, case in cases.items() if case.result}
+    assert {type(r) for case in cases.values() for r in case.result} == {Skipped}
+    assert reasons == dict.fromkeys(("RD201", "RD202", "RD203", "RD204"), "no plain RNN") | {
+        "RD305": "no LSTM"
+    }
+
+
+def test_a_rule_that_nobody_asked_for_is_no_case():
+    """It would read as one that passed."""
+    file = replace(fixture_file("delayed_recall_gru.pt"), judged=("RD101",), not_applicable=())
+    assert list(suites(Report("check", {}, (file,)))[file.path]) == [
+        "RD101 non-finite recurrent weights"
+    ]
 
 
 @pytest.mark.parametrize("name", NASTY)

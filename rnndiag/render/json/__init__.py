@@ -40,6 +40,8 @@ def _file(file: FileReport) -> Object:
         "path": file.path,
         "error": None,
         "findings": [_finding(f) for f in file.findings],
+        "judged": file.judged,
+        "not_applicable": [{"code": n.code, "reason": n.reason} for n in file.not_applicable],
     }
     if file.error is not None:
         error = {

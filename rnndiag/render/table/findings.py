@@ -19,10 +19,12 @@ SHOWN_NAMES = 3
 
 
 def show(file: FileReport) -> Iterator[RenderableType]:
-    """One row a finding, its remedy under its message."""
-    if not file.findings:
-        yield Text("no findings", style="green")
-        return
+    """One row a finding, its remedy under its message; then the rules that could not judge."""
+    yield _rows(file) if file.findings else Text("no findings", style="green")
+    yield from _not_applicable(file)
+
+
+def _rows(file: FileReport) -> RenderableType:
     made = table(
         "code", "severity", "layer", "finding", left=("code", "severity", "layer", "finding")
     )
@@ -33,7 +35,16 @@ def show(file: FileReport) -> Iterator[RenderableType]:
             Text(printable(finding.layer)),
             Text(f"{printable(finding.message)}\n{printable(finding.remedy)}"),
         )
-    yield made
+    return made
+
+
+def _not_applicable(file: FileReport) -> Iterator[RenderableType]:
+    """Which rules could not judge the file, by reason."""
+    by_reason: dict[str, list[str]] = {}
+    for rule in file.not_applicable:
+        by_reason.setdefault(rule.reason, []).append(rule.code)
+    for reason, codes in by_reason.items():
+        yield Text(f"not applicable: {', '.join(codes)} ({printable(reason)})", style="dim")
 
 
 def list_codes(file: FileReport) -> Iterator[RenderableType]:

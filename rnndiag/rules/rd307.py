@@ -1,0 +1,48 @@
+"""The gradient leaves float16's range within the sequence.
+
+φ at the last lag is below 2^-14, the smallest normal number of float16, under every deciding drive.
+Trained with half-precision gradients and a loss scale that suits the last steps, what comes back
+from the first ones loses bits and then is exactly zero. float32 and bfloat16 reach down to 10^-38.
+
+Remedy: keep the recurrence in float32 or bfloat16 under autocast, or scale the loss. If the
+gradient has vanished for the task as well (RD302), precision is not what is missing.
+"""
+
+from collections.abc import Iterable
+
+from rnndiag.analysis import FileResult
+from rnndiag.rounding import power_of_ten
+from rnndiag.rules.base import Finding, Rule
+from rnndiag.rules.needs import TRACE
+from rnndiag.rules.traces import lost, traced
+
+
+def check(result: FileResult, rule: Rule) -> Iterable[Finding]:
+    """One finding for each layer whose gradient falls below it under all deciding drives."""
+    for layer in traced(result):
+        gone = lost(layer, rule.limit)
+        if gone is not None:
+            yield rule.finding(
+                layer.label,
+                f"in float16 the gradient is lost after {gone.horizon} of {gone.steps} steps: it "
+                f"falls to {power_of_ten(gone.left_log10)}, below {rule.limit:.2g}",
+                "train the recurrence in float32 or bfloat16, or scale the loss",
+                {
+                    "horizon_float16": gone.horizon,
+                    "log10_last": gone.left_log10,
+                    "drive": gone.drive.drive,
+                },
+            )
+
+
+RULE = Rule(
+    code="RD307",
+    title="gradient below float16",
+    severity="note",
+    threshold="φ at the last lag below {limit:.2g} under every deciding drive",
+    source="2^-14, the smallest normal number of IEEE 754 binary16",
+    documentation=__doc__ or "",
+    check=check,
+    needs=(TRACE,),
+    limit=2.0**-14,
+)

@@ -1,0 +1,4 @@
+"""What rules on training share."""
+
+OPTIMIZER_LABEL = "(optimizer)"
+"""Where findings of an optimizer's state as a whole stand, in a layer's place."""

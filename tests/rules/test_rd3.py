@@ -1,0 +1,155 @@
+"""Rules on growing and vanishing gradients: for each a file that fires it and one that does not."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from cli.command import FIXTURES, save, scaled_rnn
+from rules.networks import RELU, codes, default, findings, halving, judgement
+from torch import nn
+
+from rnndiag.rules.selection import Choice, RuleSetting
+
+
+def remembering(path):
+    """A cyclic shift that no input disturbs keeps every gradient's length."""
+    module = nn.RNN(1, 7, nonlinearity="relu", bias=False)
+    with torch.no_grad():
+        module.weight_hh_l0.copy_(torch.roll(torch.eye(7), 1, 0))
+        module.weight_ih_l0.zero_()
+    return save(path, module)
+
+
+@pytest.mark.parametrize("bias", [True, False], ids=["bias", "no-bias"])
+def test_rd301_fires_on_an_expanding_relu_network(tmp_path, bias):
+    path = save(tmp_path / "m.pt", scaled_rnn(1.6, bias=bias, nonlinearity="relu"))
+    (found,) = findings(path, "RD301", declarations=RELU)
+    assert found.severity == "error"
+    # 1.6^200 at most, less where a unit is off in the first steps.
+    assert 35 < found.evidence["growth_log10"] < 200 * np.log10(1.6) + 0.1
+    assert found.evidence["rate_per_step"] == pytest.approx(np.log(1.6), rel=0.02)
+
+
+def test_rd301_names_the_step_of_an_overflow(tmp_path):
+    path = save(tmp_path / "m.pt", scaled_rnn(1.6, nonlinearity="relu"))
+    (found,) = findings(path, "RD301", declarations=RELU, seq_len=1700)
+    assert "the forward pass overflows by step 15" in found.message
+    # 1.6^t passes the largest float64 after 1510 steps; the start is within a decade of 1.
+    assert 1500 < found.evidence["overflow_step"] < 1525
+
+
+def test_rd301_is_silent_on_a_large_radius_that_saturates(tmp_path):
+    path = save(tmp_path / "m.pt", scaled_rnn(5.0))
+    assert codes(path) == ["RD202", "RD302", "RD307"]
+
+
+UNTRAINED = {
+    "rnn": (nn.RNN(8, 16), ()),
+    "rnn-relu": (nn.RNN(8, 16, nonlinearity="relu"), RELU),
+    "gru": (nn.GRU(8, 16), ()),
+    "lstm": (nn.LSTM(8, 16), ()),
+    "two-layers": (nn.LSTM(8, 16, num_layers=2, bidirectional=True), ()),
+}
+
+
+@pytest.mark.parametrize("kind", UNTRAINED)
+def test_rd301_is_silent_on_default_initialisations(tmp_path, kind):
+    module, declarations = UNTRAINED[kind]
+    path = save(tmp_path / "m.pt", module)
+    judged = judgement(path, declarations=declarations)
+    # Some draws of a plain RNN are certified contracting.
+    assert {f.code for f in judged.findings} - {"RD201"} == {"RD302", "RD307"}
+    assert {f.severity for f in judged.findings} == {"note"}
+
+
+def test_rd301_fires_on_the_trained_exploding_network():
+    (found,) = findings(FIXTURES / "exploding_rnn.pt", "RD301", batch=8)
+    assert "(zero, weak, normal)" in found.message
+
+
+def test_rd301_takes_a_threshold_of_its_own():
+    path = FIXTURES / "exploding_rnn.pt"
+    grown = findings(path, "RD301")[0].evidence["growth_log10"]
+    for threshold, count in ((grown - 0.1, 1), (grown + 0.1, 0)):
+        rules = Choice(settings={"RD301": RuleSetting(threshold=threshold)}).rules()
+        assert len(findings(path, "RD301", rules=rules)) == count
+
+
+def test_rd302_fires_as_a_warning_only_where_the_length_was_given():
+    path = FIXTURES / "delayed_recall_gru.pt"
+    assert findings(path, "RD302") == []
+    (given,) = findings(path, "RD302", seq_len=200)
+    assert given.severity == "warning"
+
+
+def test_rd302_is_a_note_at_the_default_length(tmp_path):
+    (found,) = findings(default(tmp_path / "m.pt", "gru"), "RD302")
+    assert found.severity == "note"
+    assert found.evidence["log10_last"] < -3
+    assert f"above a thousandth for {found.evidence['horizon']} steps" in found.message
+
+
+def test_rd302_has_a_severity_that_is_set_in_both_cases(tmp_path):
+    path = default(tmp_path / "m.pt", "gru")
+    rules = Choice(settings={"RD302": RuleSetting(severity="error")}).rules()
+    for length in (None, 200):
+        assert findings(path, "RD302", rules=rules, seq_len=length)[0].severity == "error"
+
+
+def test_rd302_counts_steps_down_to_the_threshold_that_is_set(tmp_path):
+    """2^-k is at least 0.1 for 3 steps, a thousandth for 9."""
+    path = halving(tmp_path / "m.pt")
+    rules = Choice(settings={"RD302": RuleSetting(threshold=0.1)}).rules()
+    (default_one,) = findings(path, "RD302", declarations=RELU, seq_len=30)
+    (own,) = findings(path, "RD302", declarations=RELU, seq_len=30, rules=rules)
+    assert (default_one.evidence["horizon"], own.evidence["horizon"]) == (9, 3)
+    assert "it stays above 0.1 for 3 steps" in own.message
+
+
+def test_rd302_is_silent_on_a_network_that_remembers(tmp_path):
+    path = remembering(tmp_path / "m.pt")
+    assert codes(path, declarations=RELU, seq_len=100) == []
+
+
+def test_rd303_fires_where_only_other_inputs_explode():
+    (found,) = findings(FIXTURES / "char_rnn.pt", "RD303", seq_len=200, batch=8)
+    assert found.severity == "warning"
+    assert found.evidence["drives"] == "weak"
+    assert "not under embedding" in found.message
+
+
+@pytest.mark.parametrize("kind", ["rnn", "gru", "lstm"])
+def test_rd303_is_silent_on_default_initialisations(tmp_path, kind):
+    assert findings(default(tmp_path / "m.pt", kind), "RD303") == []
+
+
+def test_rd303_is_silent_where_every_deciding_input_explodes():
+    """That is RD301's."""
+    assert findings(FIXTURES / "exploding_rnn.pt", "RD303", batch=8) == []
+
+
+def test_rd304_fires_on_the_trained_chaotic_network():
+    (found,) = findings(FIXTURES / "exploding_rnn.pt", "RD304", batch=8)
+    assert found.severity == "warning"
+    rate = found.evidence["rate_per_step"]
+    assert rate > 0
+    assert found.evidence["horizon"] == pytest.approx(math.log(2) / rate)
+
+
+def test_rd304_is_silent_on_growth_without_a_bound(tmp_path):
+    """A ReLU network's states grow with its gradients: with no tanh there is nothing to judge."""
+    path = save(tmp_path / "m.pt", scaled_rnn(1.6, nonlinearity="relu"))
+    judged = judgement(path, declarations=RELU)
+    assert "RD301" in [f.code for f in judged.findings]
+    assert ("RD304", "no layer with tanh") in [
+        (none.code, none.reason) for none in judged.not_applicable
+    ]
+
+
+@pytest.mark.parametrize("name", ["char_rnn", "delayed_recall_lstm", "delayed_recall_gru"])
+def test_rd304_is_silent_on_trained_networks_at_any_length(name):
+    for length in (None, 200):
+        assert findings(FIXTURES / f"{name}.pt", "RD304", seq_len=length, batch=8) == []

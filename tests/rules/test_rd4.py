@@ -1,0 +1,118 @@
+"""Rules on the training state: for each a file that fires it and one that does not."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from cli.command import FIXTURES
+from rules.networks import default, findings, judgement, trained
+from torch import nn
+
+
+def nan_in_average(optimizer):
+    state = next(iter(optimizer.state.values()))
+    state["exp_avg"].view(-1)[:2] = float("nan")
+
+
+def test_rd401_fires_on_averages_that_are_not_finite(tmp_path):
+    (found,) = findings(trained(tmp_path / "m.pt", spoil=nan_in_average), "RD401")
+    assert (found.severity, found.layer) == ("error", "(optimizer)")
+    assert found.evidence == {"non_finite": 2}
+    assert "2 values of the optimizer's running averages are NaN" in found.message
+
+
+def test_rd401_is_silent_on_finite_averages(tmp_path):
+    assert findings(trained(tmp_path / "m.pt"), "RD401") == []
+
+
+def test_rd402_fires_on_the_recurrence_that_was_never_used():
+    (found,) = findings(FIXTURES / "length_one_rnn.pt", "RD402")
+    assert found.severity == "warning"
+    assert found.evidence["rms"] == 0.0
+    assert found.evidence["median_of_others"] > 0
+
+
+def test_rd402_fires_three_orders_below_the_others(tmp_path):
+    def starve(optimizer):
+        # The second parameter is weight_hh; its root mean square gradient becomes 1e-4 of itself.
+        list(optimizer.state.values())[1]["exp_avg_sq"].mul_(1e-8)
+
+    (found,) = findings(trained(tmp_path / "m.pt", spoil=starve), "RD402")
+    assert found.layer == "model.rnn/0/forward"
+    assert found.evidence["rms"] < 1e-3 * found.evidence["median_of_others"]
+
+
+@pytest.mark.parametrize("name", ["delayed_recall_lstm", "delayed_recall_gru", "char_rnn"])
+def test_rd402_is_silent_on_trained_recurrences(name):
+    assert findings(FIXTURES / f"{name}.pt", "RD402") == []
+
+
+def test_rd403_fires_on_the_network_that_was_always_clipped():
+    (found,) = findings(FIXTURES / "char_rnn.pt", "RD403")
+    assert (found.severity, found.layer) == ("note", "(optimizer)")
+    assert found.evidence["clip"] == 0.05
+    assert "probably" in found.message
+
+
+def test_rd403_is_sure_where_the_file_names_its_clip_value(tmp_path):
+    settings = {"config": {"max_grad_norm": 0.37}}
+    path = trained(tmp_path / "m.pt", settings=settings, clip=0.37)
+    (found,) = findings(path, "RD403")
+    assert found.evidence["clip"] == 0.37
+    assert "clipping was always active" in found.message
+
+
+def test_rd403_is_silent_at_a_round_number_that_is_not_the_files_clip_value(tmp_path):
+    path = trained(tmp_path / "m.pt", settings={"config": {"max_grad_norm": 5.0}}, clip=1.0)
+    assert findings(path, "RD403") == []
+
+
+def test_rd403_is_silent_on_a_network_that_rarely_was():
+    assert findings(FIXTURES / "delayed_recall_gru.pt", "RD403") == []
+
+
+def test_rd404_fires_on_the_state_of_another_model(tmp_path):
+    path = trained(tmp_path / "m.pt")
+    content = torch.load(path, weights_only=True)
+    other = nn.GRU(3, 5).state_dict()
+    content["model"] = {f"rnn.{name}": value for name, value in other.items()}
+    torch.save(content, path)
+    (found,) = findings(path, "RD404")
+    assert (found.severity, found.evidence) == ("note", {"parameters": 6})
+    assert "do not fit the model's" in found.message
+
+
+def test_rd404_is_silent_on_the_models_own_state(tmp_path):
+    assert findings(trained(tmp_path / "m.pt"), "RD404") == []
+
+
+def test_rd404_is_silent_where_several_orders_fit(tmp_path):
+    """Nothing is contradicted there; that it is not known whose they are is said, however."""
+    path = trained(tmp_path / "m.pt")
+    content = torch.load(path, weights_only=True)
+    own = content["model"].items()
+    content["model"] = {f"{k}.{name}": value + n for n, k in enumerate("ab") for name, value in own}
+    torch.save(content, path)
+    assert findings(path, "RD404") == []
+    reasons = {none.code: none.reason for none in judgement(path).not_applicable}
+    assert "in several ways" in reasons["RD402"]
+
+
+def test_a_file_without_an_optimizer_is_not_judged(tmp_path):
+    judged = judgement(default(tmp_path / "m.pt", "gru"))
+    missing = {none.code: none.reason for none in judged.not_applicable}
+    assert {missing[f"RD40{n}"] for n in (1, 2, 3, 4)} == {"no optimizer's state"}
+
+
+def test_an_optimizer_without_second_moments_tells_no_gradients(tmp_path):
+    model = nn.ModuleDict({"rnn": nn.GRU(3, 4)})
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    model["rnn"](torch.randn(6, 5, 3))[0].sum().backward()
+    optimizer.step()
+    path = tmp_path / "m.pt"
+    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, path)
+    judged = judgement(path)
+    missing = {none.code: none.reason for none in judged.not_applicable}
+    assert "not in this file" in missing["RD402"]
+    assert missing["RD402"] == missing["RD403"]
+    assert "RD401" in judged.judged
