@@ -1,7 +1,7 @@
-"""Truncation: the time of the bias curve, and with --retrain whether the advised lengths teach.
+"""Truncation: the time of the bias curve, and whether the advised lengths teach.
 
-python benchmarks/truncation.py             the curve for every K against one autograd run per K
-python benchmarks/truncation.py --retrain   delayed recall from scratch, some minutes
+python benchmarks/run.py --only truncation   the curve for every K against one autograd run per K
+python benchmarks/truncation.py [KIND...]    delayed recall from scratch, some minutes
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from run import Row, fastest_pair
+from ratios import Row, fastest_pair, lstm_pair, normal_inputs
 from torch import Tensor, nn
 from torch.nn import functional
 
 from rnndiag.api import suggest
-from rnndiag.cells import CELLS, LayerWeights
 from rnndiag.measure.lag_gradients import Losses, measure_lag_gradients
 from rnndiag.measure.truncation import TruncationCurves
 from rnndiag.rollout import run_layer
@@ -33,20 +32,15 @@ DELAY, HIDDEN, STEPS = 12, 32, 120
 UPDATES = 600
 
 
-def truncation_rows() -> list[Row]:
+def rows(long: bool) -> list[Row]:
     """The bias curve for every K at once, the run of the network included."""
     return [_curve_row(hidden, known) for hidden in (64, 256) for known in (False, True)]
 
 
 def _curve_row(hidden: int, known: bool) -> Row:
     """Against torch's fused LSTM on the last K steps from a state that it need not compute."""
-    torch.manual_seed(0)
-    module = nn.LSTM(hidden, hidden).double()
-    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    cell = CELLS["lstm"](
-        LayerWeights(*(getattr(module, f"{name}_l0").detach().numpy() for name in names))
-    )
-    inputs = np.random.default_rng(0).standard_normal((LAGS, BATCH, hidden))
+    module, cell = lstm_pair(hidden, hidden)
+    inputs = normal_inputs(LAGS, BATCH, hidden)
     seed = np.ones((1, BATCH, hidden))
     tensor, parameters = torch.from_numpy(inputs), list(module.parameters())
     state = tuple(torch.zeros(1, BATCH, hidden, dtype=torch.float64) for _ in range(2))
@@ -136,18 +130,6 @@ def show(kind: type[nn.RNNBase], what: str, losses: list[float]) -> None:
     print(f"{kind.__name__:5}{what:32}" + "  ".join(f"{loss:.4f}" for loss in losses), flush=True)
 
 
-def main() -> None:
-    """Measure what was asked for."""
-    if sys.argv[1:2] == ["--retrain"]:
-        torch.set_num_threads(1)
-        retrain([getattr(nn, name) for name in sys.argv[2:] or ("RNN", "GRU", "LSTM")])
-        return
-    torch.set_num_threads(2)
-    for row in truncation_rows():
-        print(
-            f"{row.ratio:6.1f}x (promised {row.promised:.0f}x)  {row.what}  against {row.against}"
-        )
-
-
 if __name__ == "__main__":
-    main()
+    torch.set_num_threads(1)
+    retrain([getattr(nn, name) for name in sys.argv[1:] or ("RNN", "GRU", "LSTM")])

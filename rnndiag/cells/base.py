@@ -125,14 +125,15 @@ class Cell(ABC):
     def step(self, drive: FloatArray, state: FloatArray) -> FloatArray:
         """One update: drive (..., gates * hidden) and state (..., state_size) to the new state."""
         new = np.empty_like(state)
-        self.advance(self._preactivation(drive, state), state, new)
+        self.advance(self.preactivation(drive, state), state, new)
         return new
 
     def linearise(self, drive: FloatArray, state: FloatArray) -> Linearisation:
         """The derivative of `step` with respect to the state, at (drive, state)."""
-        return self.linearise_at(self._preactivation(drive, state), state)
+        return self.linearise_at(self.preactivation(drive, state), state)
 
-    def _preactivation(self, drive: FloatArray, state: FloatArray) -> FloatArray:
+    def preactivation(self, drive: FloatArray, state: FloatArray) -> FloatArray:
+        """What `preactivate` gives, in an array of its own."""
         inside = np.empty((*state.shape[:-1], self.preactivation_size))
         self.preactivate(drive, state, inside)
         return inside

@@ -246,7 +246,6 @@ def _one_sided(cell: Cell, drive: FloatArray, state: FloatArray) -> Linearisatio
     perturbation of it gone at once, even at W_hh = 1.5.
     """
     if isinstance(cell, ElmanCell) and cell.weights.activation == "relu":
-        preactivation = np.empty(cell.preactivation_size)
-        cell.preactivate(drive, state, preactivation)
-        return ElmanLinearisation(cell.weights, (preactivation >= 0.0).astype(np.float64))
+        active = cell.preactivation(drive, state) >= 0.0
+        return ElmanLinearisation(cell.weights, active.astype(np.float64))
     return cell.linearise(drive, state)
