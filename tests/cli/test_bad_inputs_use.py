@@ -71,10 +71,10 @@ def test_hostile_names_are_escaped_in_every_format(tmp_path, monkeypatch, in_pro
     (tmp_path / f"notes {HOSTILE}.txt").write_text("words")
     check = check_annotations if format_name == "github" else check_harmless
     for command in FORMATS[format_name].commands:
-        where = "." if command == "check" else HOSTILE_FILE
+        where = {"check": ["."], "diff": [HOSTILE_FILE] * 2}.get(command, [HOSTILE_FILE])
         as_process = (command, format_name) == ("inspect", "concise")
         call = partial(rnndiag, folder=tmp_path) if as_process else in_process
-        ran = call(command, where, *BRIEF[command], "--format", format_name)
+        ran = call(command, *where, *BRIEF.get(command, QUICK), "--format", format_name)
         assert (ran.returncode, ran.stderr) == (0, "")
         check(ran.stdout)
         if format_name == "json":
