@@ -12,6 +12,7 @@ Remedy: check that the loss depends on this layer through more than one step.
 
 from collections.abc import Iterable
 from statistics import median
+from typing import NamedTuple
 
 from rnndiag.analysis import FileResult
 from rnndiag.rounding import judged
@@ -19,23 +20,45 @@ from rnndiag.rules.base import Finding, Rule
 from rnndiag.rules.needs import MAPPED_GRADIENTS
 
 
-def check(result: FileResult, rule: Rule) -> Iterable[Finding]:
-    """One finding for each layer whose W_hh has so small a gradient."""
+class RecurrentGradient(NamedTuple):
+    """How large one layer's W_hh gradients are, beside those of everything that is not W_hh."""
+
+    rms: float
+    usual: float
+    """Median over the parameters that are no W_hh; above 0."""
+
+    @property
+    def ratio(self) -> float:
+        """The one over the other."""
+        return self.rms / self.usual
+
+
+def recurrent_gradients(result: FileResult) -> dict[str, RecurrentGradient]:
+    """By label, of every layer whose W_hh has optimizer state; of none where nothing is known."""
     state = result.training_state
-    if state is None:
-        return
+    if state is None or not state.mapped:
+        return {}
     sizes = {gradient.name: gradient.rms for gradient in state.per_parameter}
-    recurrent = {item.layer.keys[0]: item.layer.label for item in result.layers}
+    recurrent = {layer.keys[0] for module in result.recognition.modules for layer in module.flat}
     rest = [size for name, size in sizes.items() if name not in recurrent]
     usual = median(rest) if rest else 0.0
-    for name, label in recurrent.items():
-        if usual and name in sizes and judged(sizes[name] / usual) < rule.limit:
+    return {
+        item.layer.label: RecurrentGradient(sizes[item.layer.keys[0]], usual)
+        for item in result.layers
+        if usual > 0.0 and item.layer.keys[0] in sizes
+    }
+
+
+def check(result: FileResult, rule: Rule) -> Iterable[Finding]:
+    """One finding for each layer whose W_hh has so small a gradient."""
+    for label, gradient in recurrent_gradients(result).items():
+        if judged(gradient.ratio) < rule.limit:
             yield rule.finding(
                 label,
-                f"starved recurrence: the RMS gradient of W_hh is {sizes[name]:.2g}, the other "
-                f"parameters' {usual:.2g} (median)",
+                f"starved recurrence: the RMS gradient of W_hh is {gradient.rms:.2g}, the other "
+                f"parameters' {gradient.usual:.2g} (median)",
                 "check that the loss depends on this layer through more than one step",
-                {"rms": sizes[name], "median_of_others": usual},
+                {"rms": gradient.rms, "median_of_others": gradient.usual},
             )
 
 

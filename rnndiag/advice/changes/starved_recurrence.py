@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator
 
 from rnndiag.advice.changes.base import Change
 from rnndiag.analysis import FileResult
 from rnndiag.measure.second_moment import TITLES
 from rnndiag.rounding import judged
-
-STARVED = 1e-3
-"""RMS gradient of W_hh, in shares of the other parameters' median, that is called starved, as by
-RD402: of 33 layers in 10 files healthy ones have 0.08 to 1.2, the two starved ones 4e-6 and 0."""
+from rnndiag.rules.rd402 import RULE, recurrent_gradients
 
 
 def propose(result: FileResult) -> Iterator[Change]:
@@ -37,18 +33,12 @@ def propose(result: FileResult) -> Iterator[Change]:
 
 
 def starved_layers(result: FileResult) -> dict[str, float]:
-    """Label to W_hh's RMS gradient over the others' median, of layers trained and below STARVED."""
-    state = result.training_state
-    if state is None or not state.mapped:
-        return {}
-    sizes = {one.name: one.rms for one in state.per_parameter}
-    recurrent = {layer.keys[0] for module in result.recognition.modules for layer in module.flat}
-    rest = [size for name, size in sizes.items() if name not in recurrent]
-    usual = statistics.median(rest) if rest else 0.0
+    """Label to W_hh's RMS gradient over the others' median, of trained layers RD402 finds."""
+    gradients = recurrent_gradients(result)
     return {
-        item.layer.label: sizes[item.layer.keys[0]] / usual
+        label: gradients[label].ratio
         for item in result.layers
-        if usual > 0.0
+        if (label := item.layer.label) in gradients
         and not item.weights.recurrence_untrained
-        and judged(sizes.get(item.layer.keys[0], usual) / usual) < STARVED
+        and judged(gradients[label].ratio) < RULE.limit
     }
