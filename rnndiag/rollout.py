@@ -156,7 +156,7 @@ def run_layer(
         run.outputs_tbp[first:last] = segment.states_tbs[1:, :, : cell.output_size]
         if segment.steps < len(inputs):
             return run.first(last, overflow_step=last + 1)
-        state = segment.states_tbs[-1]
+        state = segment.states_tbs[-1].copy()  # a view would keep all of the segment
         progress.advance(segment.steps)
     return run
 

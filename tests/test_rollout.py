@@ -140,3 +140,11 @@ def test_an_overflow_in_a_later_segment_is_found(monkeypatch):
     ((run,),) = run_stack([[relu(1e10)]], np.zeros((90, 2, 1)), [[ONE]])
     assert (run.overflow_step, run.steps, len(run.starts)) == (31, 30, 2)
     assert states_of(run)[:, 0, 0] == pytest.approx([1e10**t for t in range(31)], rel=1e-13)
+
+
+def test_a_finished_segment_is_let_go(monkeypatch):
+    """Only the state before each segment is kept, not the array that it was an entry of."""
+    monkeypatch.setattr("rnndiag.rollout.SEGMENT_BYTES", 1)
+    ((run,),) = run_stack([[relu(0.5)]], np.zeros((90, 2, 1)), [[ONE]])
+    assert len(run.starts) == 6
+    assert all(start.base is None for start in run.starts)
