@@ -16,21 +16,10 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Generic, TypeVar
 
+from rnndiag.threads import ONE_THREAD
+
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
-
-ONE_THREAD = dict.fromkeys(
-    (
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "OMP_NUM_THREADS",
-        "BLIS_NUM_THREADS",
-        "VECLIB_MAXIMUM_THREADS",
-    ),
-    "1",
-)
-"""Read once, when numpy is loaded. One thread for each process: several would wait for one another,
-and sums added up in another order would differ in their last digits."""
 
 
 @dataclass(frozen=True)

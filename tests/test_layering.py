@@ -12,7 +12,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 ORDER = (
-    {"_version", "errors", "escape", "paths", "progress", "rounding"},
+    {"_version", "errors", "escape", "paths", "progress", "rounding", "threads"},
     {"containers"},
     {"recognise"},
     {"cells"},

@@ -10,6 +10,8 @@ import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
+from rnndiag.threads import ONE_THREAD
+
 if TYPE_CHECKING:
     from rnndiag.errors import RnndiagError
 
@@ -20,6 +22,8 @@ CLOSED_PIPE = 141
 
 def main() -> NoReturn:
     """Run the command line and exit."""
+    for variable, count in ONE_THREAD.items():
+        os.environ.setdefault(variable, count)  # before a command loads numpy
     code = run(sys.argv[1:])
     # On its way out the interpreter looks for cycles among all objects, more than once, only to
     # free what ends with the process: without this, a seventh of the time of `inspect`.

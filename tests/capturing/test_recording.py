@@ -213,9 +213,9 @@ def test_a_loss_scale_is_divided_out(tmp_path):
 
 @pytest.mark.parametrize("model", [nn.Linear(2, 2), nn.Sequential()])
 def test_a_model_without_recurrence_is_refused(model):
-    with pytest.raises(RnndiagError, match=r"no nn.RNN, nn.GRU, nn.LSTM") as caught:  # noqa: SIM117
-        with rnndiag.capture(model):
-            pass
+    refused = pytest.raises(RnndiagError, match=r"no nn.RNN, nn.GRU, nn.LSTM")
+    with refused as caught, rnndiag.capture(model):
+        pass
     assert caught.value.code is InputCode.NO_RECURRENT_WEIGHTS
 
 
@@ -235,9 +235,9 @@ def without_gradients(module):
 )
 def test_a_block_without_backward_is_refused(body):
     module = nn.RNN(2, 2)
-    with pytest.raises(RnndiagError, match="no loss gradient reached") as caught:  # noqa: SIM117
-        with rnndiag.capture(module):
-            body(module)
+    refused = pytest.raises(RnndiagError, match="no loss gradient reached")
+    with refused as caught, rnndiag.capture(module):
+        body(module)
     assert caught.value.code is InputCode.USAGE
     assert not hooks_of(module)
 
