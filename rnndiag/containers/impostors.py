@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -41,7 +42,11 @@ def _is_text(head: bytes) -> bool:
 
 def _is_utf8(head: bytes) -> bool:
     """A character may be cut at the end of the head."""
-    return "\\x" not in head[:-4].decode("utf-8", "backslashreplace")
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _is_onnx(head: bytes) -> bool:
@@ -84,13 +89,13 @@ IMPOSTORS = (
         _is_onnx,
         _format("an ONNX model: not supported"),
     ),
+    Impostor(_is_text, _not("a text file")),
     Impostor(
         lambda head: b"tensorflow" in head.lower() or b"_CHECKPOINTABLE_OBJECT_GRAPH" in head,
         _format("a TensorFlow checkpoint: not supported"),
     ),
     Impostor(_is_tar, _not("a tar archive", "unpack it first")),
     Impostor(lambda head: not head.strip(b"\0"), _not("a file of zeros", _DOWNLOAD)),
-    Impostor(_is_text, _not("a text file")),
 )
 """In order; the first that fits is named."""
 

@@ -57,6 +57,7 @@ CASES = [
     (b"\x89HDF\r\n\x1a\n" + bytes(50), OTHER, "HDF5", "save"),
     (b"GGUF\x03\x00\x00\x00", OTHER, "GGUF", "save"),
     (b"\x00\x00\x09_CHECKPOINTABLE_OBJECT_GRAPH", OTHER, "TensorFlow", "save"),
+    (rb"MAGIC = b'\x93NUMPY'  # tensorflow, too", WRONG, "text file", "name a file"),
     (b"\x93NUMPY\x01\x00", OTHER, "numpy array", "save"),
     (zip_of("m/archive_format", "m/data"), OTHER, ".pt2", "save"),
     (zip_of("a.txt", "b\x1b.txt"), WRONG, "holding a.txt, b\\x1b.txt", "unpack"),
