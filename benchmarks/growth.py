@@ -8,7 +8,7 @@ import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
-from ratios import Row, best_times, lstm_pair, normal_inputs
+from ratios import Row, lstm_pair, normal_inputs, times
 
 from rnndiag.measure.gradient import trace_gradients
 from rnndiag.measure.lyapunov import measure_lyapunov
@@ -47,14 +47,14 @@ def _exponents(count: int) -> Callable[[], object]:
 
 def _show(name: str, sizes: tuple[int, ...], jobs: list[Callable[[], object]]) -> None:
     """One line, with the powers fitted to all of its sizes."""
-    times = best_times(*jobs, clock=time.process_time, repeats=3)
+    best = [min(taken) for taken in times(*jobs, clock=time.process_time, repeats=3)]
     peaks = [_peak(job) for job in jobs]
     listed = (
         " ".join(f"{n:>5}" for n in sizes),
-        " ".join(f"{1e3 * t:7.0f}" for t in times),
+        " ".join(f"{1e3 * t:7.0f}" for t in best),
         " ".join(f"{peak / 1e6:5.0f}" for peak in peaks),
     )
-    powers = f"{_power(sizes, times):.2f}, {_power(sizes, peaks):.2f} ({EXPECTED[name]})"
+    powers = f"{_power(sizes, best):.2f}, {_power(sizes, peaks):.2f} ({EXPECTED[name]})"
     print(f"{name:<4}{listed[0]:>22}  {listed[1]:>30}  {listed[2]:>22}  {powers}", flush=True)
 
 

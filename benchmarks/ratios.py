@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 import torch
@@ -41,28 +42,31 @@ class Row:
         )
 
 
-def best_times(
-    *calls: Callable[[], object], clock: Callable[[], float] = time.process_time, repeats: int
-) -> list[float]:
-    """The best of each in seconds, taken in turns so that noise meets all of them."""
-    best = [float("inf")] * len(calls)
+def times(
+    *calls: Callable[[], object], clock: Callable[[], float], repeats: int
+) -> list[list[float]]:
+    """Each call's times in seconds, taken in turns so that noise meets all of them."""
+    taken: list[list[float]] = [[] for _ in calls]
     for _ in range(repeats):
-        for index, call in enumerate(calls):
+        for call, its in zip(calls, taken, strict=True):
             start = clock()
             call()
-            best[index] = min(best[index], clock() - start)
-    return best
+            its.append(clock() - start)
+    return taken
 
 
 def fastest_pair(
-    ours: Callable[[], object],
-    theirs: Callable[[], object],
-    clock: Callable[[], float] = time.process_time,
-    repeats: int = REPEATS,
+    ours: Callable[[], object], theirs: Callable[[], object], repeats: int = REPEATS
 ) -> float:
     """Their best time over ours: processor time, so that other work on the machine counts less."""
-    mine, other = best_times(ours, theirs, clock=clock, repeats=repeats)
-    return other / mine
+    mine, other = times(ours, theirs, clock=time.process_time, repeats=repeats)
+    return min(other) / min(mine)
+
+
+def median_pair(ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> float:
+    """Their median over ours, by the clock on the wall: what a user of whole processes waits."""
+    mine, other = times(ours, theirs, clock=time.perf_counter, repeats=repeats)
+    return median(other) / median(mine)
 
 
 PEAK = """

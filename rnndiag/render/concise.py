@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from rnndiag.advice import ClippingAdvice, TruncationAdvice
-from rnndiag.analysis import FileResult, LayerResult
-from rnndiag.comparison import LayerComparison
 from rnndiag.escape import printable
-from rnndiag.measure.spectrum import Spectrum
 from rnndiag.render.base import Screen, number
-from rnndiag.report import FileReport, Report
 from rnndiag.rounding import power_of_ten
 from rnndiag.rules.base import SEVERITIES
+
+if TYPE_CHECKING:
+    # Each command measured its own part, and the rest of what can be shown is not loaded for it.
+    from rnndiag.advice import ClippingAdvice, TruncationAdvice
+    from rnndiag.analysis import FileResult, LayerResult
+    from rnndiag.comparison import LayerComparison
+    from rnndiag.measure.spectrum import Spectrum
+    from rnndiag.report import FileReport, Report
 
 
 def render(report: Report, _: Screen) -> str:
