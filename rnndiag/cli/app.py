@@ -2,38 +2,62 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import importlib
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from rnndiag._version import __version__
-from rnndiag.cli.bptt_trace import bptt_trace
-from rnndiag.cli.check import check
 from rnndiag.cli.configuration import load
-from rnndiag.cli.diff import diff
-from rnndiag.cli.explain import explain
-from rnndiag.cli.inspect import inspect
-from rnndiag.cli.spectrum import spectrum
-from rnndiag.cli.suggest import suggest
+
+COMMANDS = {
+    "inspect": "inspect",
+    "spectrum": "spectrum",
+    "bptt-trace": "bptt_trace",
+    "suggest": "suggest",
+    "check": "check",
+    "diff": "diff",
+    "explain": "explain",
+}
+"""By its name, the module of rnndiag.cli whose function of the same name it is."""
+
+SETTINGS = {"help_option_names": ["-h", "--help"]}
+
+
+class LoadedWhenAsked(Mapping[str, Any]):
+    """Typer's commands by name: a call loads its own alone, which a user would wait for."""
+
+    def __getitem__(self, name: str) -> Any:
+        module = COMMANDS[name]
+        one = typer.Typer(add_completion=False, context_settings=SETTINGS)
+        one.command(name)(getattr(importlib.import_module(f"rnndiag.cli.{module}"), module))
+        return typer.main.get_command(one)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+class Commands(TyperGroup):
+    """The group of all of them."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands: Any = LoadedWhenAsked()  # Typer only looks things up in it
+
 
 app = typer.Typer(
     name="rnndiag",
+    cls=Commands,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=SETTINGS,
 )
-
-for name, command in (
-    ("inspect", inspect),
-    ("spectrum", spectrum),
-    ("bptt-trace", bptt_trace),
-    ("suggest", suggest),
-    ("check", check),
-    ("diff", diff),
-    ("explain", explain),
-):
-    app.command(name)(command)
 
 
 def _print_version(wanted: bool) -> None:

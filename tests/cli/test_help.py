@@ -101,5 +101,12 @@ def test_every_command_explains_itself(capsys, command):
 
 def test_inspecting_loads_no_measure_that_it_does_not_take():
     # Start-up is most of its time, and is promised against that of `import torch`.
-    others = ("rnndiag.advice", "rnndiag.comparison", "rnndiag.measure.spectrum", "rich", "torch")
+    others = (
+        "rnndiag.cli.check",
+        "rnndiag.advice",
+        "rnndiag.comparison",
+        "rnndiag.measure.spectrum",
+        "rich",
+        "torch",
+    )
     assert loaded([["inspect", str(FIXTURES / "char_rnn.pt")]], others) == "[]"
