@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 from rnndiag._version import __version__
@@ -27,12 +28,24 @@ def render(report: Report, _: Screen) -> str:
         "tool": {"name": "rnndiag", "version": __version__},
         "command": report.command,
         "settings": report.settings,
-        "files": [_file(file) for file in report.files],
+        "files": report.files,
         "comparison": [comparison.show(layer) for layer in report.comparison],
         "skipped_files": skipped,
         "verdict": {"status": report.status, "exit_code": int(report.exit_code)},
     }
-    return json.dumps(plain(whole), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+    encoder = json.JSONEncoder(indent=1, allow_nan=False, default=_shown)
+    # Piece by piece, each file's numbers when their turn comes: of a thousand files, all as lists
+    # and text pieces at once take several times the memory of the text.
+    text = io.StringIO()
+    text.writelines(encoder.iterencode(plain(whole)))
+    text.write("\n")
+    return text.getvalue()
+
+
+def _shown(file: FileReport) -> Object:
+    """What the encoder asks for what it does not know, which here are files alone."""
+    made: Object = plain(_file(file))
+    return made
 
 
 def _file(file: FileReport) -> Object:
