@@ -31,6 +31,19 @@ INPUT_CODES: dict[InputCode, str] = {
 """What each code means, in a line."""
 
 
+MOST_CHARACTERS = 1000
+"""Of what is wrong, and of the remedy: both may hold names, which a file chooses."""
+
+
+def shortened(text: str, most: int) -> str:
+    """The text, without its middle where it has more characters than that.
+
+    >>> shortened("encoder.layers.0.weight_hh", 20)
+    'encoder.la…weight_hh'
+    """
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[-((most - 1) // 2) :]}"
+
+
 class RnndiagError(Exception):
     """An input that gets no verdict.
 
@@ -41,8 +54,8 @@ class RnndiagError(Exception):
     def __init__(self, code: InputCode, what: str, remedy: str) -> None:
         super().__init__(code, what, remedy)
         self.code = code
-        self.what = what
-        self.remedy = remedy
+        self.what = shortened(what, MOST_CHARACTERS)
+        self.remedy = shortened(remedy, MOST_CHARACTERS)
 
     def __str__(self) -> str:
         return f"{self.code.value} {self.what}; {self.remedy}"

@@ -7,7 +7,7 @@ import pytest
 from rnndiag import cli
 from rnndiag.cli import app as application
 from rnndiag.cli import run
-from rnndiag.errors import InputCode, RnndiagError
+from rnndiag.errors import MOST_CHARACTERS, InputCode, RnndiagError
 
 
 def test_an_error_says_what_and_what_to_do():
@@ -18,6 +18,12 @@ def test_an_error_says_what_and_what_to_do():
         "the file is empty",
         "download it again",
     )
+
+
+def test_a_name_in_an_error_cannot_fill_the_screen():
+    error = RnndiagError(InputCode.DAMAGED, f"its record {'k' * 9_000_000} is missing", "try again")
+    assert len(error.what) == MOST_CHARACTERS
+    assert error.what.startswith("its record kkk") and error.what.endswith("kkk is missing")
 
 
 def raising(error: BaseException):

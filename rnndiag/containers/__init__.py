@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rnndiag.containers.candidate import Candidate, Container, Contents
-from rnndiag.containers.checkpoint import Checkpoint
+from rnndiag.containers.checkpoint import Checkpoint, Skipped
 from rnndiag.containers.checksum import sha256
 from rnndiag.containers.folders import in_folder, is_folder
 from rnndiag.containers.impostors import explain
@@ -19,6 +21,7 @@ from rnndiag.containers.torch_legacy import TORCH_LEGACY
 from rnndiag.containers.torch_tar import TORCH_TAR
 from rnndiag.containers.torch_zip import TORCH_ZIP
 from rnndiag.containers.torchscript import TORCHSCRIPT
+from rnndiag.errors import shortened
 
 CONTAINERS: tuple[Container, ...] = (
     TORCH_ZIP,
@@ -32,6 +35,12 @@ CONTAINERS: tuple[Container, ...] = (
     PICKLE,
 )
 """The formats that are read, asked in this order. A new one is one file and one entry here."""
+
+MAX_NAME = 1000
+"""Characters of a tensor's name; real ones have about a hundred."""
+
+_SHOWN_NAME = 200
+"""Characters kept of the name of something that is left out."""
 
 
 def read(path: str, verify: bool = False) -> Checkpoint:
@@ -74,6 +83,7 @@ def _checkpoint(
     path: str, container: str, contents: Contents, source: Source | None, verify: bool
 ) -> Checkpoint:
     """`source` is None for a folder, whose files all are the contents' own."""
+    contents = _with_short_names(contents)
     notes = [
         f"{name} {stored.remark}" for name, stored in contents.tensors.items() if stored.remark
     ]
@@ -89,4 +99,19 @@ def _checkpoint(
         contents.skipped,
         tuple(notes),
         sha256(source) if verify and source else None,
+    )
+
+
+def _with_short_names(contents: Contents) -> Contents:
+    """The contents without tensors whose names nobody could read, which are skipped."""
+    skipped = [
+        Skipped(name, f"its name has {len(name)} characters")
+        for name in contents.tensors
+        if len(name) > MAX_NAME
+    ]
+    left_out = [*contents.skipped, *skipped]
+    return replace(
+        contents,
+        tensors={name: found for name, found in contents.tensors.items() if len(name) <= MAX_NAME},
+        skipped=tuple(Skipped(shortened(item.name, _SHOWN_NAME), item.reason) for item in left_out),
     )

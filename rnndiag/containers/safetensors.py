@@ -34,6 +34,8 @@ _MAX_HEADER_BYTES = 1 << 22
 objects are gigabytes."""
 
 _MAX_SIZE = 1 << 63
+_MAX_DTYPE = 20
+"""Characters shown of a dtype that is not known."""
 
 _DTYPES = {
     "F64": "float64",
@@ -105,7 +107,7 @@ def _entry(name: str, entry: object) -> Entry:
     dtype = entry.get("dtype")
     if len(place) != 2 or place[0] > place[1] or not isinstance(dtype, str):
         raise damaged(f"corrupt tensor {name}: its dtype or offsets are invalid")
-    known = _DTYPES.get(dtype, printable(dtype).lower())
+    known = _DTYPES.get(dtype, printable(dtype[:_MAX_DTYPE]).lower())
     if known in DTYPES and math.prod(shape) * item_size(known) != place[1] - place[0]:
         raise damaged(f"corrupt tensor {name}: its shape and its offsets disagree")
     return known, shape, (place[0], place[1])

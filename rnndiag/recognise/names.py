@@ -28,11 +28,11 @@ OPTIMIZER_PARTS = frozenset(
 )
 """Keys of the optimizers in torch.optim, Adafactor, Adan and apex; no module calls a weight so."""
 
-OPTIMIZER_STATE = re.compile(
-    r"(?:.*\.)?state\.(?:(?:.*\.)?(?:step|sum|ax|mu|eta|prev|step_size)|<key [0-9]+>)", re.DOTALL
-)
-"""Keys too common to be told by themselves, below a `state` as every state_dict has it, and
-parameters that are keys themselves, as the oldest optimizers had them."""
+STATE_PARTS = frozenset({"step", "sum", "ax", "mu", "eta", "prev", "step_size"})
+"""Keys too common to be told by themselves: they count below a `state`, which a state_dict has."""
+
+PARAMETER_KEY = re.compile(r"<key [0-9]+>")
+"""A parameter that is a key itself, right below the `state` of the oldest optimizers."""
 
 SECOND_VIEWS = frozenset({"_flat_weights", "_all_weights", "all_weights", "_flat_weight_refs"})
 """Lists in a pickled nn.RNNBase that hold its parameters a second time."""
@@ -88,9 +88,12 @@ def parse(name: str) -> ParameterName | None:
 
 def is_optimizer_state(name: str) -> bool:
     """Whether a name belongs to an optimizer, not to a model."""
+    parts = name.split(".")
+    above, last = parts[:-1], parts[-1]
     return (
-        not OPTIMIZER_PARTS.isdisjoint(name.split("."))
-        or OPTIMIZER_STATE.fullmatch(name) is not None
+        not OPTIMIZER_PARTS.isdisjoint(parts)
+        or (last in STATE_PARTS and "state" in above)
+        or (above[-1:] == ["state"] and PARAMETER_KEY.fullmatch(last) is not None)
     )
 
 

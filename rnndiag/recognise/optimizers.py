@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from rnndiag.containers.checkpoint import Checkpoint, StoredTensor
-
-STATE = re.compile(r"(?P<optimizer>(?:.*\.)?)state\.(?P<id>.+)\.(?P<key>[^.]+)", re.DOTALL)
-"""`optimizer.state.3.exp_avg_sq`: the last `state` counts."""
 
 AVERAGES = frozenset(
     {"exp_avg", "exp_avg_sq", "max_exp_avg_sq", "square_avg", "grad_avg", "acc_delta", "exp_inf"}
@@ -84,10 +81,10 @@ def optimizers(checkpoint: Checkpoint) -> list[Optimizer]:
     """Every optimizer of a checkpoint that keeps running averages, in the order of the file."""
     states: dict[str, dict[str, dict[str, StoredTensor]]] = {}
     for name, tensor in checkpoint.tensors.items():
-        found = STATE.fullmatch(name)
-        if found is not None and found["key"] in AVERAGES and tensor.is_floating and tensor.size:
-            own = states.setdefault(found["optimizer"], {})
-            own.setdefault(found["id"], {})[found["key"]] = tensor
+        found = _entry(name)
+        if found is not None and found.key in AVERAGES and tensor.is_floating and tensor.size:
+            own = states.setdefault(found.prefix, {})
+            own.setdefault(found.id, {})[found.key] = tensor
     groups: dict[str, dict[str, list[str]]] = {prefix: {} for prefix in states}
     for name in (*checkpoint.values, *checkpoint.tensors):
         prefix, found_groups, rest = name.rpartition("param_groups.")
@@ -106,6 +103,23 @@ def optimizers(checkpoint: Checkpoint) -> list[Optimizer]:
         )
         for prefix, own in states.items()
     ]
+
+
+class _Entry(NamedTuple):
+    """A name in an optimizer's state, taken apart."""
+
+    prefix: str
+    id: str
+    key: str
+
+
+def _entry(name: str) -> _Entry | None:
+    """Take `optimizer.state.3.exp_avg_sq` apart; the last `state` counts."""
+    path, _, key = name.rpartition(".")
+    prefix, found, parameter = f".{path}".rpartition(".state.")
+    if not found or not parameter:
+        return None
+    return _Entry(f"{prefix[1:]}." if prefix else "", parameter, key)
 
 
 def _order(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from containers.timing import in_time
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -143,3 +144,22 @@ def test_every_cut(tmp_path: Path) -> None:
 def test_lone_surrogates_become_escapes(tmp_path: Path) -> None:
     header = b'{"\\ud800":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'
     assert list(read(written(tmp_path, header, bytes(8))).tensors) == ["\\ud800"]
+
+
+@pytest.mark.parametrize("part", ["x", "state.", "optimizer.state."])
+def test_a_name_nobody_could_read_is_left_out(tmp_path: Path, part: str) -> None:
+    long = part * (3_000_000 // len(part)) + ".weight_hh_l0"
+    here = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+    there = {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}
+    with in_time():
+        checkpoint = read(written(tmp_path, {long: here, "b": there}, b"\0" * 8))
+    assert list(checkpoint.tensors) == ["b"]
+    (item,) = checkpoint.skipped
+    assert len(item.name) == 200 and item.name.endswith(".weight_hh_l0")
+    assert item.reason == f"its name has {len(long)} characters"
+
+
+def test_a_dtype_nobody_knows_is_shown_in_part(tmp_path: Path) -> None:
+    header = {"a": {"dtype": "Z" * 100_000, "shape": [1], "data_offsets": [0, 4]}}
+    (item,) = read(written(tmp_path, header, b"\0" * 4)).skipped
+    assert item.reason == f"its dtype {'z' * 20} is not read"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import pytest
 import torch
 from recognise.wrapping import checkpoint, state
 
 from rnndiag.recognise import recognise
+from rnndiag.recognise.optimizers import optimizers
 
 KINDS = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
 CELLS = {"rnn": torch.nn.RNNCell, "gru": torch.nn.GRUCell, "lstm": torch.nn.LSTMCell}
@@ -193,3 +195,13 @@ def test_embeddings_and_readouts_stand_in_file_order():
     found = recognise(checkpoint(tensors))
     assert found.embedding_candidates == ("embedding.weight", "word_emb.table_weight")
     assert found.readout_candidates == ("head.weight", "one_way.weight")
+
+
+@pytest.mark.parametrize("part", ["state", "optimizer.state", "state.0", "param_groups.state"])
+def test_names_made_to_be_matched_over_and_over_take_linear_time(part):
+    names = [".".join([part] * 50_000) + end for end in (".", ".x", ".exp_avg_sq.")]
+    described = checkpoint({name: torch.zeros(1) for name in names})
+    began = time.process_time()
+    assert not recognise(described).modules
+    assert not [found for found in optimizers(described) if not found.states]
+    assert time.process_time() - began < 5
