@@ -7,6 +7,7 @@ from dataclasses import replace
 from rnndiag.containers.candidate import Candidate, Container, Contents
 from rnndiag.containers.checkpoint import Checkpoint, Skipped
 from rnndiag.containers.checksum import sha256
+from rnndiag.containers.failures import refused
 from rnndiag.containers.folders import in_folder, is_folder
 from rnndiag.containers.impostors import explain
 from rnndiag.containers.npz import NPZ
@@ -38,6 +39,11 @@ CONTAINERS: tuple[Container, ...] = (
 
 MAX_NAME = 1000
 """Characters of a tensor's name; real ones have about a hundred."""
+
+_FREE_NUMBERS = 1 << 27
+_MAX_NUMBERS_PER_BYTE = 20
+"""Of all tensors together, each view counted once. Files have at most one a byte, or 20 where a zip
+packs buffers of zeros; a few expanded masks are free."""
 
 _SHOWN_NAME = 200
 """Characters kept of the name of something that is left out."""
@@ -84,6 +90,8 @@ def _checkpoint(
 ) -> Checkpoint:
     """`source` is None for a folder, whose files all are the contents' own."""
     contents = _with_short_names(contents)
+    size = sum(file.size for file in contents.files) + (source.size if source else 0)
+    _check_repetition(contents, size)
     notes = [
         f"{name} {stored.remark}" for name, stored in contents.tensors.items() if stored.remark
     ]
@@ -92,7 +100,7 @@ def _checkpoint(
     return Checkpoint(
         path,
         container,
-        sum(file.size for file in contents.files) + (source.size if source else 0),
+        size,
         contents.tensors,
         contents.values,
         contents.would_import,
@@ -100,6 +108,14 @@ def _checkpoint(
         tuple(notes),
         sha256(source) if verify and source else None,
     )
+
+
+def _check_repetition(contents: Contents, size: int) -> None:
+    """Raise RD004 where many tensors are views of the same few numbers."""
+    distinct = {stored.identity: stored.size for stored in contents.tensors.values()}
+    numbers = sum(distinct.values())
+    if numbers > max(_FREE_NUMBERS, _MAX_NUMBERS_PER_BYTE * size):
+        raise refused(f"its tensors repeat {size} bytes into {numbers} numbers")
 
 
 def _with_short_names(contents: Contents) -> Contents:

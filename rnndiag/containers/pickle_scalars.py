@@ -117,7 +117,12 @@ def _quoted_string(machine: PickleMachine) -> None:
     line = machine.stream.line(_MAX_STRING_LINE).strip()
     if len(line) < 2 or line[0] != line[-1] or line[:1] not in (b"'", b'"'):
         machine.fail("a string has no quotes")
-    machine.stack.append(python2_string(_unescaped(machine, line[1:-1])))
+    machine.stack.append(_python2_string(machine, _unescaped(machine, line[1:-1])))
+
+
+def _python2_string(machine: PickleMachine, raw: bytes) -> str | bytes:
+    machine.stream.widen(raw)
+    return python2_string(raw)
 
 
 def _unescaped(machine: PickleMachine, body: bytes) -> bytes:
@@ -144,7 +149,10 @@ def _unicode_line(machine: PickleMachine) -> None:
         text = line.decode("raw_unicode_escape")
     except UnicodeDecodeError:
         machine.fail("a string has a broken escape")
-    machine.stack.append(text if text.isascii() else printable(text))
+    if not text.isascii():
+        machine.stream.widen(text)
+        text = printable(text)
+    machine.stack.append(text)
 
 
 def _literal(machine: PickleMachine, width: int) -> bytes:
@@ -159,7 +167,7 @@ def _string_of(width: int) -> Operation:
     """A Python 2 string behind its length."""
 
     def operation(machine: PickleMachine) -> None:
-        machine.stack.append(python2_string(_literal(machine, width)))
+        machine.stack.append(_python2_string(machine, _literal(machine, width)))
 
     return operation
 
@@ -167,6 +175,7 @@ def _string_of(width: int) -> Operation:
 def _unicode_of(width: int) -> Operation:
     def operation(machine: PickleMachine) -> None:
         raw = _literal(machine, width)
+        machine.stream.widen(raw)
         try:
             text = raw.decode()
         except UnicodeDecodeError:

@@ -17,8 +17,12 @@ UNSIGNED = {
 }
 """By width. What they raise for too few bytes means that the pickle ends early."""
 
-MAX_LITERAL_BYTES = 1 << 29
-"""All strings and byte strings of one pickle; the tensors themselves are not among them."""
+MAX_LITERAL_BYTES = 3 << 27
+"""All strings and byte strings of one pickle; the tensors themselves are not among them. A string
+is twice in memory while it is read, as bytes and as text."""
+
+_WIDEST = 4
+"""Bytes that Python takes for every character of a text with one beyond the first plane."""
 
 
 class PickleStream:
@@ -58,9 +62,7 @@ class PickleStream:
         count: int = UNSIGNED[width](self.read(width))[0]
         if count > _CHUNK_BYTES and count > self._size - self.position:
             raise truncated(f"the file is truncated: it declares a string of {count} bytes")
-        self._literal_bytes += count
-        if self._literal_bytes > MAX_LITERAL_BYTES:
-            raise _too_many_bytes()
+        self._charge(count)
         taken = self.read(count)
         if len(taken) < count:
             raise truncated(f"the file is truncated: it declares a string of {count} bytes")
@@ -73,10 +75,18 @@ class PickleStream:
             if len(line) > limit:
                 raise damaged(f"its pickle holds a line longer than {limit} bytes")
             raise ends_early()
-        self._literal_bytes += len(line)
-        if self._literal_bytes > MAX_LITERAL_BYTES:
-            raise _too_many_bytes()
+        self._charge(len(line))
         return line[:-1]
+
+    def widen(self, text: bytes | str) -> None:
+        """Charge what a text takes beyond a byte for every one of the file."""
+        if not text.isascii():
+            self._charge((_WIDEST - 1) * len(text))
+
+    def _charge(self, count: int) -> None:
+        self._literal_bytes += count
+        if self._literal_bytes > MAX_LITERAL_BYTES:
+            raise refused(f"its pickle holds more than {MAX_LITERAL_BYTES} bytes of strings")
 
     def skip(self, count: int) -> None:
         """Step over raw bytes between pickles."""
@@ -92,7 +102,3 @@ class PickleStream:
 def ends_early() -> Exception:
     """RD003 where a pickle stops before its STOP."""
     return truncated("the file is truncated: its pickle ends early")
-
-
-def _too_many_bytes() -> Exception:
-    return refused(f"its pickle holds more than {MAX_LITERAL_BYTES} bytes of strings")

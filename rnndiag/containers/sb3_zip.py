@@ -16,8 +16,9 @@ from rnndiag.errors import RnndiagError
 
 _SETTINGS = "data"
 
-_MAX_SETTINGS_BYTES = 1 << 24
-"""Observations of the last step may stand among the settings; real ones are some kilobytes."""
+_MAX_SETTINGS_BYTES = 1 << 23
+"""Observations of the last step may stand among the settings; real ones are some kilobytes. As
+Python objects this much takes seconds and 300 MB."""
 
 _MAX_FILES = 32
 """Policies, optimizers, variables: real ones have three to six."""

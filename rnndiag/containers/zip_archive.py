@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ _EMPTY_MAGIC = b"PK\x05\x06"
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _CHUNK_BYTES = 1 << 16
 _ENCRYPTED = 0x1
+_UTF8 = 0x800
 
 MAX_UNPACKED_PART_BYTES = 1 << 28
 """Of one packed member that is held in memory; real pickles are a few megabytes."""
@@ -45,6 +47,12 @@ class Archive:
     _starts: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
     """Where the data of the members looked at so far begin: a tensor is read in many pieces."""
 
+    _unpacked: dict[str, npt.NDArray[np.uint8]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    """Packed members read so far, at most MAX_UNPACKED_PART_BYTES together: many tensors may be
+    parts of one, and without it each of them would cost the unpacking of what stands before it."""
+
     def size(self, name: str) -> int:
         """Bytes of a member once unpacked."""
         return self.members[name].file_size
@@ -58,10 +66,14 @@ class Archive:
         info = self.members[name]
         if start < 0 or count < 0 or start + count > info.file_size:
             raise damaged(f"its record {name} is shorter than declared")
-        data_start = self._data_start(name)
         if self.is_stored(name):
-            return self.source.array_at(data_start + start, count)
-        return self._unpacked(name, data_start, start, count)
+            return self.source.array_at(self._data_start(name) + start, count)
+        kept = sum(map(len, self._unpacked.values()))
+        if name not in self._unpacked and kept + info.file_size <= MAX_UNPACKED_PART_BYTES:
+            self._unpacked[name] = self._unpack(name, 0, info.file_size)
+        if name in self._unpacked:
+            return self._unpacked[name][start : start + count].copy()
+        return self._unpack(name, start, count)
 
     def verify(self) -> None:
         """Raise RD003 naming the first member whose bytes do not have their checksum."""
@@ -94,22 +106,24 @@ class Archive:
 
     def _find_data(self, name: str) -> int:
         info = self.members[name]
-        raw = self.source.read_at(info.header_offset, _LOCAL_HEADER.size)
-        fields = _LOCAL_HEADER.unpack(raw)
-        if fields[0] != _LOCAL_MAGIC:
+        own = _encoded_name(info)
+        raw = self.source.read_at(info.header_offset, _LOCAL_HEADER.size + len(own))
+        magic, _, flags, method, *_, name_length, extra_length = _LOCAL_HEADER.unpack_from(raw)
+        if magic != _LOCAL_MAGIC:
             raise damaged(f"its record {name} is not where the directory says")
-        name_length, extra_length = fields[-2:]
-        return info.header_offset + _LOCAL_HEADER.size + int(name_length) + int(extra_length)
+        found = (flags & _ENCRYPTED, method, name_length, raw[_LOCAL_HEADER.size :])
+        if found != (0, info.compress_type, len(own), own):
+            raise refused(f"its record {name} says of itself what the directory does not")
+        return info.header_offset + len(raw) + int(extra_length)
 
-    def _unpacked(
-        self, name: str, data_start: int, start: int, count: int
-    ) -> npt.NDArray[np.uint8]:
+    def _unpack(self, name: str, start: int, count: int) -> npt.NDArray[np.uint8]:
+        """Bytes [start, start + count) of a packed member, unpacking all that stands before."""
         try:
             values = np.empty(count, np.uint8)
         except MemoryError:
             raise out_of_memory(count) from None
         position = filled = 0
-        for block in self._inflated(name, data_start):
+        for block in self._inflated(name, self._data_start(name)):
             wanted = block[max(0, start - position) : start + count - position]
             if position + len(block) > start and wanted:
                 values[filled : filled + len(wanted)] = np.frombuffer(wanted, np.uint8)
@@ -156,8 +170,7 @@ def open_archive(source: Readable) -> Archive:
         raise refused("two members of the zip have the same name")
     for info in infos:
         _check_member(info)
-    if sum(info.compress_size for info in infos) > source.size:
-        raise refused("members of its zip overlap")
+    _check_places(infos)
     unpacked = sum(i.file_size for i in infos if i.compress_type != zipfile.ZIP_STORED)
     if unpacked > max(_FREE_UNPACKED_BYTES, _MAX_RATIO * source.size):
         raise refused(f"it would unpack {source.size} bytes into {unpacked}: a zip bomb")
@@ -173,6 +186,22 @@ def _directory(source: Readable) -> list[zipfile.ZipInfo]:
         raise truncated("the file is truncated: its zip directory is missing or broken") from None
     except (NotImplementedError, struct.error, ValueError, OverflowError, OSError, EOFError):
         raise damaged("its zip directory is broken") from None
+
+
+def _check_places(infos: list[zipfile.ZipInfo]) -> None:
+    """Raise RD004 where one member reaches into another."""
+    places = sorted(
+        (info.header_offset, _LOCAL_HEADER.size + len(_encoded_name(info)) + info.compress_size)
+        for info in infos
+    )
+    for (start, length), (following, _) in pairwise(places):
+        if start + length > following:
+            raise refused("members of its zip overlap")
+
+
+def _encoded_name(info: zipfile.ZipInfo) -> bytes:
+    """A member's name as its own header spells it."""
+    return info.orig_filename.encode("utf-8" if info.flag_bits & _UTF8 else "cp437")
 
 
 def _check_member(info: zipfile.ZipInfo) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import collections
 import pickle
 import pickletools
+import struct
+import sys
 from typing import Any
 
 import pytest
@@ -253,6 +255,27 @@ def test_a_memo_entry_counts_more_than_an_opcode() -> None:
 def test_no_literal_budget_is_exceeded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rnndiag.containers.pickle_stream.MAX_LITERAL_BYTES", 1000)
     assert failure(pickle.dumps([b"x" * 600, b"y" * 600], 4)).code is InputCode.REFUSED
+
+
+@pytest.mark.parametrize("opcode", ["binary", "line", "python 2"])
+def test_wide_characters_count_as_what_they_take(
+    monkeypatch: pytest.MonkeyPatch, opcode: str
+) -> None:
+    """One beyond the first plane makes every character of its string take four bytes."""
+    monkeypatch.setattr("rnndiag.containers.pickle_stream.MAX_LITERAL_BYTES", 1000)
+
+    def written(text: str) -> bytes:
+        raw = text.encode()
+        return {
+            "binary": b"X" + struct.pack("<I", len(raw)) + raw,
+            "line": b"V" + text.encode("raw_unicode_escape") + b"\n",
+            "python 2": b"T" + struct.pack("<I", len(raw)) + raw,
+        }[opcode] + b"."
+
+    plain, wide = "x" * 300, "x" * 299 + "\U0001f600"
+    assert sys.getsizeof(wide) > 3 * sys.getsizeof(plain)
+    assert loaded(written(plain)) == plain
+    assert failure(written(wide)).code is InputCode.REFUSED
 
 
 def test_a_hash_bomb_returns_at_once() -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from containers.builders import SIX_FLOATS, in_dict, storage, tensor, torch_zip
+from containers.builders import SIX_FLOATS, in_dict, short, storage, tensor, torch_zip
+from containers.timing import in_time
 
 from rnndiag.containers import read
 from rnndiag.containers.checkpoint import Checkpoint
@@ -113,12 +114,75 @@ def test_a_deflated_record_that_is_damaged(tmp_path: Path) -> None:
         read(str(path)).tensors["weight"].load()
 
 
+def test_a_packed_record_is_unpacked_once_for_all_its_tensors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of a thousand views at its end would cost the unpacking of what stands before it."""
+    count = 1 << 24
+    views = b"".join(
+        short(str(at)) + tensor((1,), (1,), count - 1 - at, storage("0", count))
+        for at in range(1000)
+    )
+    last = np.zeros(count, "<f4")
+    last[-1000:] = np.arange(1000)
+    storages = {"0": last.tobytes()}
+    path = torch_zip(tmp_path, b"}(" + views + b"u.", storages, None, zipfile.ZIP_DEFLATED)
+    with in_time():
+        found = read(path).tensors
+        values = [stored.load().item() for stored in found.values()]
+    assert values == list(range(999, -1, -1))
+    monkeypatch.setattr("rnndiag.containers.zip_archive.MAX_UNPACKED_PART_BYTES", 1 << 20)
+    assert read(path).tensors["3"].load().item() == 996
+
+
+def test_views_of_the_same_few_numbers(tmp_path: Path) -> None:
+    """A hundred expanded tensors, each of which is small enough by itself."""
+    views = b"".join(
+        short(str(at)) + tensor((1 << 11, 1 << 11), (0, 0), at, storage("0", 1000))
+        for at in range(100)
+    )
+    error = failure(torch_zip(tmp_path, b"}(" + views + b"u.", {"0": bytes(4000)}))
+    assert error.code is InputCode.REFUSED
+    assert "into 419430400 numbers" in error.what
+
+
+def test_members_that_share_bytes(tmp_path: Path) -> None:
+    """A second entry of the directory leads to the first one's bytes."""
+    path = Path(torch_zip(tmp_path, WEIGHT, {"0": SIX_FLOATS}))
+    whole = bytearray(path.read_bytes())
+    entry = whole.rindex(b"PK\x01\x02")
+    whole[entry + 42 : entry + 46] = bytes(4)
+    path.write_bytes(whole)
+    error = failure(str(path))
+    assert error.code is InputCode.REFUSED
+    assert "overlap" in error.what
+
+
+@pytest.mark.parametrize(
+    ("place", "changed"),
+    [(6, b"\1"), (8, b"\x08"), (26, b"\1"), (30, b"x")],
+    ids=["encrypted", "packed", "length", "name"],
+)
+def test_a_record_that_contradicts_the_directory(
+    tmp_path: Path, place: int, changed: bytes
+) -> None:
+    """Which of the two a reader believes decides what it loads."""
+    path = Path(torch_zip(tmp_path, WEIGHT, {"0": SIX_FLOATS}))
+    whole = bytearray(path.read_bytes())
+    record = whole.rindex(b"PK\x03\x04")
+    whole[record + place : record + place + 1] = changed
+    path.write_bytes(whole)
+    with pytest.raises(RnndiagError, match=r"RD004 .*says of itself what the directory does not"):
+        read(str(path)).tensors["weight"].load()
+
+
 def test_a_record_that_is_not_where_the_directory_says(tmp_path: Path) -> None:
     path = Path(torch_zip(tmp_path, WEIGHT, {"0": SIX_FLOATS}))
     whole = bytearray(path.read_bytes())
     entry = whole.rindex(b"PK\x01\x02")
+    (own,) = struct.unpack_from("<I", whole, entry + 42)
     places = {
-        3: "not where the directory says",
+        own + 3: "not where the directory says",
         len(whole) - 10: "truncated",
         0xFFFFFF00: "truncated",
     }
