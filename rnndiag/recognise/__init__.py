@@ -59,10 +59,12 @@ def _without_copies(modules: Sequence[RecurrentModule]) -> list[RecurrentModule]
     """Modules that are a second name of the same storage left out; the first in the file stays."""
     kept: dict[tuple[object, ...], RecurrentModule] = {}
     for module in modules:
-        storage = tuple(
-            (layer.weight_hh.identity, layer.weight_ih.identity) for layer in module.flat
+        storages = tuple(
+            None if tensor is None else tensor.identity
+            for layer in module.flat
+            for tensor in layer.tensors
         )
-        kept.setdefault(storage, module)
+        kept.setdefault(storages, module)
     return list(kept.values())
 
 

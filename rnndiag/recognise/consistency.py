@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rnndiag.recognise.layers import Direction, Unrecognised
 from rnndiag.recognise.names import ParameterName, Role, join, parse, suffix
 from rnndiag.recognise.slots import Named, Slots, Stack, cell_of, is_bias
+from rnndiag.recognise.strangers import stranger
 
 DIRECTIONS: tuple[Direction, ...] = ("forward", "reverse")
 
@@ -21,7 +22,7 @@ def complaints(stack: Stack) -> list[Unrecognised]:
         if reason is not None:
             found.append(_entry(slots, reason))
     if not found:
-        reason = next(_between_layers(stack), None)
+        reason = next(_between_layers(stack), stranger(stack))
         if reason is not None:
             found.append(_entry(stack.ordered()[0][1], reason))
     return found

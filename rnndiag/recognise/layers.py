@@ -50,6 +50,11 @@ class RecurrentLayer:
     """What the file does not say and was assumed, in plain words."""
 
     @property
+    def tensors(self) -> tuple[StoredTensor | None, ...]:
+        """Those above, None for one that the layer does not have."""
+        return (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, self.weight_hr)
+
+    @property
     def hidden_size(self) -> int:
         """Units of the layer (the cell state of a projected LSTM)."""
         return self.weight_hh.shape[0] // GATES[self.cell]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from rnndiag.containers.checkpoint import StoredTensor
 from rnndiag.recognise.layers import GATES, CellKind, Direction
-from rnndiag.recognise.names import Role, parse
+from rnndiag.recognise.names import Role, parent, parse
 from rnndiag.recognise.wrappers import Refused
 
 
@@ -37,6 +37,9 @@ class Stack:
     refused: dict[str, Refused]
     """Standard name of a weight that is stored as parts and cannot be rebuilt; its slot holds the
     first part."""
+
+    others: list[Named] = field(default_factory=list)
+    """Further tensors of the module and of the modules in it."""
 
     @property
     def names(self) -> set[str]:
@@ -71,6 +74,11 @@ def stacks(tensors: Mapping[str, StoredTensor], refused: Mapping[str, Refused]) 
             stack.refused[name] = refused[name]
             key = refused[name].parts[0]
         slots[parameter.role] = Named(key, tensors[key])
+    known = {name for stack in found.values() for name in stack.names}
+    for name in tensors:
+        for module in {parent(name), parent(parent(name))}:
+            if module in found and name not in known:
+                found[module].others.append(Named(name, tensors[name]))
     return list(found.values())
 
 
