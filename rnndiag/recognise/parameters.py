@@ -118,11 +118,12 @@ class _Wanted(NamedTuple):
 def _by_order(optimizer: Optimizer, shapes: Mapping[str, Shape]) -> Match:
     """The only way in which order and shapes fit."""
     groups = [[_Wanted(each, optimizer.shape(each)) for each in ids] for ids in optimizer.order]
-    ways: dict[tuple[str, ...], None] = {}
     count = sum(map(len, groups))
-    for pool in _roots(shapes):
-        if len(pool) == count:
-            ways.update(dict.fromkeys(_in_all(groups, pool, shapes)))
+    ways = _below_roots(groups, shapes, shapes)
+    if len(ways) == 1:
+        # What stands around a copy of the model has a root only without the copy.
+        taken = {name for names in ways for name in names}
+        ways |= _below_roots(groups, [name for name in shapes if name not in taken], shapes)
     if not ways:
         ways.update(dict.fromkeys(_in_some(groups, list(shapes), shapes)))
     if len(ways) == 1:
@@ -142,6 +143,15 @@ def _by_order(optimizer: Optimizer, shapes: Mapping[str, Shape]) -> Match:
         reason=f"its {count} parameters fit the model's {len(shapes)} tensors in several ways "
         f"(one of them is {differing[0]} or {differing[1]})"
     )
+
+
+def _below_roots(
+    groups: Sequence[Sequence[_Wanted]], names: Iterable[str], shapes: Mapping[str, Shape]
+) -> dict[tuple[str, ...], None]:
+    """Ways to fit all that is below some prefix with as many tensors, in the order of the file."""
+    count = sum(map(len, groups))
+    pools = (pool for pool in _roots(names) if len(pool) == count)
+    return dict.fromkeys(way for pool in pools for way in _in_all(groups, pool, shapes))
 
 
 def _roots(names: Iterable[str]) -> Iterable[list[str]]:

@@ -146,6 +146,19 @@ def test_a_copy_of_the_model_is_another_way(tmp_path):
     )
 
 
+@pytest.mark.parametrize("copy_first", [False, True])
+def test_a_copy_inside_the_model_is_another_way(tmp_path, copy_first):
+    """`rnn` and `head` beside `copy.rnn` and `copy.head`: only the copy has a prefix."""
+    model = Model()
+    optimizer = stepped(model.parameters()).state_dict()
+    own = model.state_dict()
+    other = {f"copy.{name}": tensor.clone() for name, tensor in own.items()}
+    tensors = other | own if copy_first else own | other
+    state = state_of(tmp_path, {"model": tensors, "opt": optimizer})
+    assert not state.mapped
+    assert "in several ways" in state.not_mapped
+
+
 def test_a_tied_weight_is_one_parameter(tmp_path):
     model = Model()
     model.head = torch.nn.Linear(3, 7)
