@@ -10,6 +10,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -105,12 +106,21 @@ class _Worker(Generic[Item, Answer]):
 def _serve(task: Callable[[Item], Answer], connection: Connection) -> None:
     """What a worker does: answer until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         try:
             item = connection.recv()
         except EOFError:
             return
         connection.send(_answer(task, item))
+
+
+def _end_with_parent() -> None:
+    """One that is killed ends nobody: its workers would go on for as long as their items take."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _answer(task: Callable[[Item], Answer], item: Item) -> Answer | Died:

@@ -43,6 +43,9 @@ MAX_REPEATED_ELEMENTS = 1 << 22
 BLOCK_BYTES = 1 << 21
 """Read at once when a tensor is only looked at: little memory, and few enough reads."""
 
+MAX_ROW_BYTES = 1 << 26
+"""Of a matrix that is looked at row by row: 16 million inputs of a layer, which none has."""
+
 _MAX_EXTENT = 1 << 48
 """Any size, stride or offset beyond this is corrupt: no file is that large."""
 
@@ -132,8 +135,16 @@ def _load(view: View, read: ReadBytes) -> npt.NDArray[np.generic]:
 
 
 def _blocks(view: View, read: ReadBytes) -> Iterator[npt.NDArray[np.generic]]:
-    """A dense view along its first dimension, about BLOCK_BYTES at a time."""
-    count = max(1, BLOCK_BYTES // (view.strides[0] * item_size(view.dtype)))
+    """A dense view along its first dimension, about BLOCK_BYTES at a time, but whole rows.
+
+    Raises RnndiagError (RD004) for rows that would take too much memory.
+    """
+    row_bytes = view.strides[0] * item_size(view.dtype)
+    if row_bytes > MAX_ROW_BYTES:
+        raise refused(
+            f"a tensor has rows of {row_bytes >> 20} MiB, at most {MAX_ROW_BYTES >> 20} are read"
+        )
+    count = max(1, BLOCK_BYTES // row_bytes)
     for start in range(0, view.shape[0], count):
         shape = (min(count, view.shape[0] - start), *view.shape[1:])
         yield _load(replace(view, shape=shape, offset=view.offset + start * view.strides[0]), read)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -212,21 +213,42 @@ def children(pid: int) -> set[int]:
     return {other for other in others if state(other)[1] == pid and is_alive(other)}
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="nothing tells whose child it is")
-def test_ctrl_c_ends_the_workers_too(runs):
-    process = start("check", "runs", "--jobs", 2, "--seq-len", 200000, folder=runs)
+def start_slow_gate(folder: Path) -> tuple[subprocess.Popen[bytes], set[int]]:
+    """A gate that takes long, and its workers (with the standard library's tracker)."""
+    process = start("check", "runs", "--jobs", 2, "--seq-len", 200000, folder=folder)
     deadline = time.monotonic() + 30
-    # Two workers, and the standard library's tracker.
     while len(workers := children(process.pid)) < 3 and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(1.0)
     assert process.poll() is None, "it was faster than the test expects"
+    return process, workers
+
+
+TOLD_BY_PROC = pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="nothing tells whose child it is"
+)
+
+
+@TOLD_BY_PROC
+def test_ctrl_c_ends_the_workers_too(runs):
+    process, workers = start_slow_gate(runs)
     for pid in (process.pid, *workers):
         # A terminal sends it to all of them.
         os.kill(pid, signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (130, b"", b"")
     time.sleep(0.5)
+    assert not any(is_alive(pid) for pid in workers)
+
+
+@TOLD_BY_PROC
+def test_workers_do_not_outlive_a_gate_that_is_killed(runs):
+    process, workers = start_slow_gate(runs)
+    process.kill()
+    process.communicate(timeout=30)
+    deadline = time.monotonic() + 10
+    while any(is_alive(pid) for pid in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert not any(is_alive(pid) for pid in workers)
 
 

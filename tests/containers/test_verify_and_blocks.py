@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import zipfile
 from pathlib import Path
 
@@ -105,3 +106,20 @@ def test_blocks_together_are_the_tensor(
         assert joined.dtype == whole.dtype
         if name == "matrix":
             assert len(blocks) == (17 if compression == zipfile.ZIP_STORED else 1)
+
+
+def test_a_row_that_would_take_a_gigabyte_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "wide.safetensors"
+    columns = 1 << 28
+    header = {
+        f"rnn.weight_{kind}_l0": {"dtype": "F32", "shape": [1, n], "data_offsets": [a, a + 4 * n]}
+        for kind, n, a in (("ih", columns, 0), ("hh", 1, 4 * columns))
+    }
+    text = json.dumps(header).encode()
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.truncate(8 + len(text) + 4 * columns + 4)  # a hole on the disk
+    with pytest.raises(RnndiagError) as caught:
+        list(read(str(path)).tensors["rnn.weight_ih_l0"].blocks())
+    assert caught.value.code is InputCode.REFUSED
+    assert "rows of 1024 MiB" in caught.value.what
