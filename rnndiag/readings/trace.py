@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from rnndiag.measure.drive_trace import DriveTrace, StateGrowth
 from rnndiag.measure.loss_gradient import LossGradient
+from rnndiag.measure.lyapunov import LyapunovSpectrum
 from rnndiag.measure.trace import LayerTrace
 from rnndiag.readings.words import counted
 from rnndiag.rounding import power_of_ten
@@ -102,13 +103,27 @@ def _loss_gradient(loss: LossGradient) -> Iterator[str]:
 
 
 def _state_growth(growth: StateGrowth, drive: str) -> str:
-    error = growth.lyapunov.standard_error
-    margin = "" if error is None else f" ± {2 * error:.2g}"
-    worst = growth.worst_case_log10
+    found, worst = growth.lyapunov, growth.worst_case_log10
+    what = f"largest Lyapunov exponent, input: {drive}"
+    if not found.living:
+        return (
+            "A step's Jacobian is exactly zero: no perturbation of the state outlives that step "
+            f"({what}: -inf)."
+        )
+    margin = "" if found.standard_error is None else f" ± {2 * found.standard_error:.2g}"
     reached = "" if worst is None else f"; at worst they reach {power_of_ten(worst)}"
     return (
-        f"Perturbations of the whole state change by {growth.lyapunov.exponents[0]:.4g}{margin} "
-        f"nats a step in the long run (largest Lyapunov exponent, input: {drive}){reached}."
+        f"Perturbations of the whole state change by {found.exponents[0]:.4g}{margin} nats a step "
+        f"in the long run ({what}){reached}.{_dead_samples(found)}"
+    )
+
+
+def _dead_samples(found: LyapunovSpectrum) -> str:
+    if found.living == found.samples:
+        return ""
+    return (
+        f" That is the mean over {found.living} of {counted(found.samples, 'sample')}: in the "
+        "others a step's Jacobian is exactly zero, and nothing outlives it."
     )
 
 
