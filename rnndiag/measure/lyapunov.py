@@ -48,8 +48,9 @@ def measure_lyapunov(run: LayerRun, count: int | None = 1, seed: int = 0) -> Lya
 
     Orthonormal tangents are carried by the step Jacobians and made orthonormal again by QR; the
     exponents are the means of ln |R_ii| over steps (Benettin et al. 1980) and over the samples that
-    any perturbation outlives: an exponent belongs to one trajectory. The R of a group of steps is the product of theirs, so that QR is needed only where the tangents get too
-    flat for it. The exponents belong to the whole state: of an LSTM, h and c together.
+    any perturbation outlives: an exponent belongs to one trajectory. The R of a group of steps is
+    the product of theirs, so that QR is needed only where the tangents get too flat for it. The
+    exponents belong to the whole state: of an LSTM, h and c together.
 
     >>> from rnndiag.cells import CELLS, LayerWeights
     >>> weights = LayerWeights(np.eye(2), np.diag([0.5, 0.9]), np.zeros(2), np.full(2, 1.0),
@@ -67,7 +68,7 @@ def measure_lyapunov(run: LayerRun, count: int | None = 1, seed: int = 0) -> Lya
     # Where i random tangents have become dependent, no i of them are independent: all after it are
     # lost with the i-th. QR puts new directions in their places, which mean nothing.
     total[np.logical_or.accumulate(np.isneginf(total), axis=1)] = -np.inf
-    living = np.isfinite(total[:, 0])
+    living = ~np.isneginf(total[:, 0])
     # A direction that one living sample loses is -inf on their average, which is the right limit.
     mean = total[living].mean(axis=0) if living.any() else np.full(width, -np.inf)
     return LyapunovSpectrum(
@@ -83,8 +84,10 @@ def _transient(run: LayerRun) -> int:
 
 
 def _log_growth(run: LayerRun, width: int, seed: int) -> tuple[FloatArray, FloatArray]:
-    """After the transient: Σ ln |R_ii| of each sample, (batch, width), and ln R_11 by step and
-    sample, (steps, batch), equal within a group of steps."""
+    """After the transient: Σ ln |R_ii|, (batch, width), and ln R_11 by step, (steps, batch).
+
+    They are equal within a group of steps.
+    """
     batch, size = run.starts[0].shape
     start = np.random.default_rng([seed, 3]).standard_normal((batch, size, width))
     tangents = np.moveaxis(np.linalg.qr(start)[0], -1, 0)
