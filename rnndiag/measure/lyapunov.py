@@ -38,9 +38,9 @@ class LyapunovSpectrum:
     """Trajectories that were followed."""
 
     living: int
-    """Those of them in which some perturbation lives on. In the others a step's Jacobian is exactly
-    zero, as that of a ReLU network at rest: their exponents are all -inf, and a mean over both
-    would be -inf beside a gradient that explodes."""
+    """Those of them in which some perturbation lives on. In the others a product of step Jacobians
+    is exactly zero, as in a ReLU network at rest: their exponents are all -inf, and a mean over
+    both would be -inf beside a gradient that explodes."""
 
 
 def measure_lyapunov(run: LayerRun, count: int | None = 1, seed: int = 0) -> LyapunovSpectrum:

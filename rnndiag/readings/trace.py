@@ -20,7 +20,7 @@ def read_trace(trace: LayerTrace) -> list[str]:
     sentences = [_VERDICTS[trace.verdict].format(steps=counted(steps, "step"))]
     if drive.overflow_step is not None:
         sentences.append(f"The forward pass overflows at step {drive.overflow_step}.")
-    sentences.append(f"Under {drive.drive} input {_halving(drive)}{_horizon(drive, steps)}.")
+    sentences.append(f"Under {drive.drive} input {_course(drive, steps)}.")
     if drive.growth is not None:
         sentences.append(_state_growth(drive.growth, drive.drive))
     if trace.textbook_log10 is not None:
@@ -52,8 +52,18 @@ _VERDICTS = {
 }
 
 
+def _course(drive: DriveTrace, steps: int) -> str:
+    """How the gradient goes, and how far; exactly zero is not a matter of halving."""
+    lost = drive.lost_lag
+    if lost is None:
+        return _halving(drive) + _horizon(drive, steps)
+    return f"nothing is left of the gradient {counted(lost, 'step')} back: it is exactly zero"
+
+
 def _halving(drive: DriveTrace) -> str:
     decay = drive.decay
+    if decay.half_life is not None and decay.half_life < 1.0:
+        return f"each step back leaves {2.0 ** (-1.0 / decay.half_life):.3g} of the gradient"
     if decay.half_life is not None:
         return f"the gradient halves every {decay.half_life:.4g} steps"
     if decay.rate_per_step and decay.rate_ci95 is not None and decay.rate_ci95[0] > 0.0:
@@ -107,13 +117,15 @@ def _state_growth(growth: StateGrowth, drive: str) -> str:
     what = f"largest Lyapunov exponent, input: {drive}"
     if not found.living:
         return (
-            "A step's Jacobian is exactly zero: no perturbation of the state outlives that step "
+            "Every perturbation of the state is lost: a product of step Jacobians is exactly zero "
             f"({what}: -inf)."
         )
-    margin = "" if found.standard_error is None else f" ± {2 * found.standard_error:.2g}"
+    # Of nats, the last digits of float64 are rounding: 7e-18 is 0.
+    rate = round(float(found.exponents[0]), 12)
+    margin = "" if found.standard_error is None else f" ± {2 * round(found.standard_error, 12):.2g}"
     reached = "" if worst is None else f"; at worst they reach {power_of_ten(worst)}"
     return (
-        f"Perturbations of the whole state change by {found.exponents[0]:.4g}{margin} nats a step "
+        f"Perturbations of the whole state change by {rate:.4g}{margin} nats a step "
         f"in the long run ({what}){reached}.{_dead_samples(found)}"
     )
 
@@ -123,7 +135,7 @@ def _dead_samples(found: LyapunovSpectrum) -> str:
         return ""
     return (
         f" That is the mean over {found.living} of {counted(found.samples, 'sample')}: in the "
-        "others a step's Jacobian is exactly zero, and nothing outlives it."
+        "others a product of step Jacobians is exactly zero, and every perturbation lost."
     )
 
 
