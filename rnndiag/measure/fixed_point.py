@@ -95,7 +95,8 @@ class StepJacobian:
     """All of them, or the leading ones of a wide state; None for "none"."""
 
     spectral_norm: float | None
-    """‖J‖₂; for a wide state by Lanczos without the proof that none larger was missed."""
+    """‖J‖₂; of a wide state, by Lanczos, a lower bound: a Rayleigh quotient, which is never larger,
+    without the proof that no larger one was missed."""
 
     largest_state: float | None = None
     """Largest |entry| of the state it was taken at."""
@@ -104,6 +105,13 @@ class StepJacobian:
     def eigenvalues(self) -> ComplexArray:
         """Largest modulus first; empty for "none"."""
         return np.empty(0, np.complex128) if self.leading is None else self.leading.values
+
+    @property
+    def norm_method(self) -> Literal["svd", "lanczos"] | None:
+        """How ‖J‖₂ was found; None for "none"."""
+        if self.leading is None:
+            return None
+        return "svd" if self.leading.complete else "lanczos"
 
     @property
     def spectral_radius(self) -> float | None:

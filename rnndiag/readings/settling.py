@@ -42,7 +42,8 @@ def read_settling(settling: Settling) -> Iterator[str]:
     if leading is not None and not leading.complete:
         yield (
             f"The step Jacobian is large: only its {len(leading.values)} leading eigenvalues were "
-            f"computed, by Arnoldi's method (relative residual {leading.residual:.0e})."
+            f"computed, by Arnoldi's method (relative residual {leading.residual:.0e}), and its norm is a "
+            "lower bound."
         )
 
 
