@@ -42,8 +42,8 @@ def read_settling(settling: Settling) -> Iterator[str]:
     if leading is not None and not leading.complete:
         yield (
             f"The step Jacobian is large: only its {len(leading.values)} leading eigenvalues were "
-            f"computed, by Arnoldi's method (relative residual {leading.residual:.0e}), and its norm is a "
-            "lower bound."
+            f"computed, by Arnoldi's method (relative residual {leading.residual:.0e}), and its "
+            "norm is a lower bound."
         )
 
 
@@ -74,7 +74,7 @@ def _turning(period: float | None) -> str:
 
 def _after_push(reached: StepJacobian | None) -> str:
     if reached is None:
-        return " Pushed off it, the state settles nowhere soon: a cycle, chaos, growth."
+        return " Pushed off it, the state settles nowhere soon: a cycle, chaos, growth, or a drift."
     if reached.stable is None:
         return " Pushed off it, the state settles elsewhere, where the spectral radius is 1."
     return (

@@ -276,6 +276,7 @@ def test_a_wide_state_is_measured_by_products_alone(monkeypatch, kind):
     # Residuals of 1e-8 times condition numbers of some tens.
     assert found.eigenvalues[:5] == pytest.approx(dense.eigenvalues[:5], rel=1e-6)
     assert found.spectral_norm == pytest.approx(dense.spectral_norm, rel=1e-9)
+    assert (dense.norm_method, found.norm_method) == ("svd", "lanczos")
 
 
 def test_newtons_steps_by_gmres_finish_a_slow_contraction(monkeypatch):
