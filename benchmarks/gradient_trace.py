@@ -1,4 +1,11 @@
-"""The gradient trace against torch's fused LSTM and unrolled cells, and a long run's memory."""
+"""The gradient trace against torch's fused LSTM and unrolled cells, and a long run's memory.
+
+What stops the row of 128 units short of 3x (2.2 to 2.5 were measured): of 250 to 330 microseconds a
+step (batch 8, one thread), 80 are the three products of matrices that cannot be left out, 35 to 50
+linearise, 30 are the new state's exponentials and products, 25 the rest of a pullback, 13 its
+rescaling and 15 the norms. Arithmetic on 8 x 128 numbers takes about 1, no more than calling numpy
+at all, and a step makes some 35 such calls. Torch's cells take 570 to 850.
+"""
 
 from __future__ import annotations
 

@@ -160,8 +160,12 @@ def logistic(x: FloatArray) -> tuple[FloatArray, FloatArray]:
     """
     smaller = np.exp(-np.abs(x))
     larger = 1.0 / (1.0 + smaller)
+    # σ is 1/(1 + e) or e/(1 + e); choosing by np.where waits for a guess at every second sign.
+    value = np.maximum(smaller, x >= 0.0)
+    value *= larger
     smaller *= larger
-    return np.where(x < 0.0, smaller, larger), smaller * larger
+    smaller *= larger
+    return value, smaller
 
 
 def tanh_slope(x: FloatArray) -> FloatArray:

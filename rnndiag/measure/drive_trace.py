@@ -78,6 +78,16 @@ class DriveTrace:
     loss_gradient: LossGradient | None = None
     """The whole recorded loss's gradient by step; of a probe only."""
 
+    @property
+    def lost_lag(self) -> int | None:
+        """The first lag from which on the gradient is exactly zero; None if it is not at the end.
+
+        It may have been so small that float64 has no number for a Jacobian's entries.
+        """
+        alive = np.flatnonzero(~np.isneginf(self.log10_gradient_norm))
+        last = int(alive[-1]) if alive.size else -1
+        return None if last == len(self.log10_gradient_norm) - 1 else last + 1
+
     def lag_of_share(self, share: float) -> int | None:
         """The first lag up to which this share of ∂L/∂W_hh is reached; None if there is none."""
         reached = np.flatnonzero(self.parameter_gradient_share >= share)

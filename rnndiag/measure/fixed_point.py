@@ -19,6 +19,7 @@ from rnndiag.measure.eigenvalues import (
     leading_eigenvalues,
 )
 from rnndiag.measure.krylov import solve
+from rnndiag.rounding import judged
 
 LARGEST_STATE = 8192
 """Widest state that is measured: above, one step alone takes tenths of a second, and it needs some
@@ -62,11 +63,13 @@ class Mode:
     def time_constant(self) -> float | None:
         """−1/ln|λ| in steps, after which a part 1/e of it is left; None unless 0 < |λ| < 1.
 
+        Judged as shown: an eigenvalue that is 1 but for its last bits has none of 1e15 steps.
+
         >>> round(Mode(0.9).time_constant, 2)
         9.49
         """
         size = abs(self.eigenvalue)
-        return -1.0 / math.log(size) if 0.0 < size < 1.0 else None
+        return -1.0 / math.log(size) if size > 0.0 and judged(size) < 1.0 else None
 
     @property
     def period(self) -> float | None:
@@ -85,13 +88,15 @@ class StepJacobian:
     h = c = 0; none: not computed (the state is too wide, or not finite)."""
 
     stable: bool | None
-    """Whether the fixed point attracts: spectral radius below 1; None without a fixed point."""
+    """Whether the fixed point attracts: spectral radius below 1 as shown. None where it is 1, which
+    leaves it to what is not linear, and without a fixed point."""
 
     leading: Eigenvalues | None
     """All of them, or the leading ones of a wide state; None for "none"."""
 
     spectral_norm: float | None
-    """‖J‖₂; for a wide state by Lanczos without the proof that none larger was missed."""
+    """‖J‖₂; of a wide state, by Lanczos, a lower bound: a Rayleigh quotient, which is never larger,
+    without the proof that no larger one was missed."""
 
     largest_state: float | None = None
     """Largest |entry| of the state it was taken at."""
@@ -100,6 +105,13 @@ class StepJacobian:
     def eigenvalues(self) -> ComplexArray:
         """Largest modulus first; empty for "none"."""
         return np.empty(0, np.complex128) if self.leading is None else self.leading.values
+
+    @property
+    def norm_method(self) -> Literal["svd", "lanczos"] | None:
+        """How ‖J‖₂ was found; None for "none"."""
+        if self.leading is None:
+            return None
+        return "svd" if self.leading.complete else "lanczos"
 
     @property
     def spectral_radius(self) -> float | None:
@@ -215,11 +227,15 @@ def _linearise(
     leading, norm = found
     return StepJacobian(
         at=at,
-        stable=leading.radius < 1.0 if at == "fixed-point" else None,
+        stable=_attracts(judged(leading.radius)) if at == "fixed-point" else None,
         leading=leading,
         spectral_norm=norm,
         largest_state=float(np.abs(state).max()),
     )
+
+
+def _attracts(radius: float) -> bool | None:
+    return None if radius == 1.0 else radius < 1.0
 
 
 def _dense(jacobian: Linearisation) -> tuple[Eigenvalues, float] | None:

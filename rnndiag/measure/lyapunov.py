@@ -28,19 +28,29 @@ class LyapunovSpectrum:
     """Mean exponential growth rates of small state perturbations, largest first."""
 
     exponents: FloatArray
-    """Shape (k,), nats per step; -inf where a direction is lost in one step."""
+    """Shape (k,), nats per step, the mean over the living samples; -inf where one of them loses a
+    direction in one step, or where none lives."""
 
     standard_error: float | None
     """Of the largest exponent, from 10 blocks' means, nats per step; None if too few steps."""
+
+    samples: int
+    """Trajectories that were followed."""
+
+    living: int
+    """Those of them in which some perturbation lives on. In the others a product of step Jacobians
+    is exactly zero, as in a ReLU network at rest: their exponents are all -inf, and a mean over
+    both would be -inf beside a gradient that explodes."""
 
 
 def measure_lyapunov(run: LayerRun, count: int | None = 1, seed: int = 0) -> LyapunovSpectrum:
     """The `count` leading exponents of one layer given its inputs, all of them for None.
 
     Orthonormal tangents are carried by the step Jacobians and made orthonormal again by QR; the
-    exponents are the means of ln |R_ii| over steps and samples (Benettin et al. 1980). The R of a
-    group of steps is the product of theirs, so that QR is needed only where the tangents get too
-    flat for it. The exponents belong to the whole state: of an LSTM, h and c together.
+    exponents are the means of ln |R_ii| over steps (Benettin et al. 1980) and over the samples that
+    any perturbation outlives: an exponent belongs to one trajectory. The R of a group of steps is
+    the product of theirs, so that QR is needed only where the tangents get too flat for it. The
+    exponents belong to the whole state: of an LSTM, h and c together.
 
     >>> from rnndiag.cells import CELLS, LayerWeights
     >>> weights = LayerWeights(np.eye(2), np.diag([0.5, 0.9]), np.zeros(2), np.full(2, 1.0),
@@ -51,13 +61,21 @@ def measure_lyapunov(run: LayerRun, count: int | None = 1, seed: int = 0) -> Lya
     array([0.9, 0.5])
     """
     width = run.cell.state_size if count is None else min(count, run.cell.state_size)
+    batch = len(run.starts[0])
     if run.steps == 0:
-        return LyapunovSpectrum(np.full(width, np.nan), None)
-    log_growth = _log_growth(run, width, seed)[_transient(run) :]
-    # A lost direction is -inf in one step and so on the average, which is the right limit.
+        return LyapunovSpectrum(np.full(width, np.nan), None, batch, batch)
+    total, leading = _log_growth(run, width, seed)
+    # Where i random tangents have become dependent, no i of them are independent: all after it are
+    # lost with the i-th. QR puts new directions in their places, which mean nothing.
+    total[np.logical_or.accumulate(np.isneginf(total), axis=1)] = -np.inf
+    living = ~np.isneginf(total[:, 0])
+    # A direction that one living sample loses is -inf on their average, which is the right limit.
+    mean = total[living].mean(axis=0) if living.any() else np.full(width, -np.inf)
     return LyapunovSpectrum(
-        exponents=np.sort(log_growth.mean(axis=0))[::-1],
-        standard_error=_standard_error(log_growth[:, 0]),
+        exponents=np.sort(mean / (run.steps - _transient(run)))[::-1],
+        standard_error=_standard_error(leading[:, living].mean(axis=1)) if living.any() else None,
+        samples=batch,
+        living=int(living.sum()),
     )
 
 
@@ -65,12 +83,15 @@ def _transient(run: LayerRun) -> int:
     return int(TRANSIENT * run.steps)
 
 
-def _log_growth(run: LayerRun, width: int, seed: int) -> FloatArray:
-    """ln |R_ii| by step, the mean over samples, (steps, width); equal within a group of steps."""
+def _log_growth(run: LayerRun, width: int, seed: int) -> tuple[FloatArray, FloatArray]:
+    """After the transient: Σ ln |R_ii|, (batch, width), and ln R_11 by step, (steps, batch).
+
+    They are equal within a group of steps.
+    """
     batch, size = run.starts[0].shape
     start = np.random.default_rng([seed, 3]).standard_normal((batch, size, width))
     tangents = np.moveaxis(np.linalg.qr(start)[0], -1, 0)
-    logs = np.empty((run.steps, width))
+    total, leading = np.zeros((batch, width)), np.empty((run.steps, batch))
     ends = _ends(run)
     length, group = 1, list[Linearisation]()
     # What overflows on the way is not flat enough either, and so taken again in smaller groups.
@@ -80,13 +101,15 @@ def _log_growth(run: LayerRun, width: int, seed: int) -> FloatArray:
             if len(group) < length and step not in ends:
                 continue
             tangents, grown, flatness = _carried(group, tangents)
-            logs[step - len(group) : step] = grown
+            leading[step - len(group) : step] = grown[..., 0]
+            if step > _transient(run):
+                total += grown.sum(axis=0)
             # Twice as many steps are about flatness² flat.
             length = min(2 * length, CHUNK) if flatness**2 > FLATTEST else len(group)
             if not flatness > FLATTEST:
                 length = max(1, length // 2)
             group = []
-    return logs
+    return total, leading[_transient(run) :]
 
 
 def _ends(run: LayerRun) -> set[int]:
@@ -98,7 +121,7 @@ def _ends(run: LayerRun) -> set[int]:
 def _carried(
     jacobians: Sequence[Linearisation], tangents_kbs: FloatArray
 ) -> tuple[FloatArray, FloatArray, float]:
-    """Tangents after some steps, ln |R_ii| of each step (steps, k), and how flat they had got."""
+    """Tangents after some steps, ln |R_ii| by step (steps, batch, k), and how flat they had got."""
     moved = tangents_kbs
     for jacobian in jacobians:
         moved = jacobian.jvp(moved)
@@ -111,8 +134,8 @@ def _carried(
         tangents, first, _ = _carried(jacobians[:half], tangents_kbs)
         tangents, second, _ = _carried(jacobians[half:], tangents)
         return tangents, np.concatenate([first, second]), flatness
-    growth = np.log(stretch).mean(axis=0) / len(jacobians)
-    return np.moveaxis(q, -1, 0), np.tile(growth, (len(jacobians), 1)), flatness
+    growth = np.log(stretch) / len(jacobians)
+    return np.moveaxis(q, -1, 0), np.tile(growth, (len(jacobians), 1, 1)), flatness
 
 
 def _blocks(values: FloatArray) -> list[FloatArray]:

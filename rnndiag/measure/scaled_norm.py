@@ -68,7 +68,9 @@ def scaled_norm(matrix: FloatArray) -> ScaledNorm:
     In x = ln D the logarithm of the norm is convex (Sezginer & Overton 1990). Starts: the Perron
     vectors y, x of |W|, D = √(y/x), with which a non-negative W attains ρ; and the D that minimises
     the Frobenius norm (Osborne 1960). From the better one, BFGS on Schatten norms ever closer to
-    the spectral norm, as far as n³ allows. At least ρ, at most σ₁.
+    the spectral norm, as far as n³ allows: 40 evaluations at each up to order 135, 5 at 256, none
+    above 368, where the better start is taken as it is: as valid a bound, less sharp. At least ρ,
+    at most σ₁.
 
     >>> round(scaled_norm(np.array([[0.0, 8.0], [2.0, 0.0]])).value, 9)
     4.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,12 @@ from rnndiag.measure.eigenvalues import (
 )
 from rnndiag.measure.fixed_point import NOT_COMPUTED, Settling, measure_settling
 from rnndiag.measure.norms import SpectralNorm, frobenius, largest_exponent, spectral_norm
-from rnndiag.measure.state_map import LARGEST_COMPLETE, StateMap, measure_state_map
+from rnndiag.measure.state_map import (
+    LARGEST_COMPLETE,
+    StateMap,
+    measure_judged,
+    measure_state_map,
+)
 from rnndiag.recognise.layers import CellKind
 from rnndiag.rollout import Cells
 
@@ -92,9 +98,9 @@ def measure_spectra(cells: Cells, kind: CellKind) -> list[Spectrum]:
 
 
 def measure_weights_alone(cells: Cells, kind: CellKind) -> list[Spectrum]:
-    """The same without step Jacobians and trajectories, which take most of the time."""
+    """What rules look at: no step Jacobians, no trajectories, of W_hh what is judged of it."""
     return [
-        _measure_layer(cell, kind, Settling(NOT_COMPUTED), ())
+        _measure_layer(cell, kind, Settling(NOT_COMPUTED), (), measure_judged)
         for layer_cells in cells
         for cell in layer_cells
     ]
@@ -112,7 +118,11 @@ def measure_spectrum(cell: Cell, kind: CellKind) -> Spectrum:
 
 
 def _measure_layer(
-    cell: Cell, kind: CellKind, settling: Settling, along: tuple[TrajectoryRate, ...]
+    cell: Cell,
+    kind: CellKind,
+    settling: Settling,
+    along: tuple[TrajectoryRate, ...],
+    mapped: Callable[[FloatArray, Eigenvalues, SpectralNorm], StateMap] = measure_state_map,
 ) -> Spectrum:
     plain = isinstance(cell, ElmanCell)
     names = BLOCKS[kind]
@@ -121,7 +131,7 @@ def _measure_layer(
     own = blocks[0].leading
     return Spectrum(
         blocks=tuple(blocks),
-        state_map=measure_state_map(matrices[0], own, blocks[0].norm) if plain and own else None,
+        state_map=mapped(matrices[0], own, blocks[0].norm) if plain and own else None,
         settling=settling,
         along=along,
     )

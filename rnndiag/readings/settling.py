@@ -30,6 +30,11 @@ def read_settling(settling: Settling) -> Iterator[str]:
         )
     elif jacobian.stable:
         yield f"Without input the state settles{_memory(jacobian)}"
+    elif jacobian.stable is None:
+        yield (
+            "Without input the state settles; a small perturbation there neither grows nor shrinks "
+            "to first order (spectral radius 1), so its fate hangs on what is not linear."
+        )
     else:
         what = f"{_unstable(jacobian)} (spectral radius {radius:.4g})."
         yield what + _after_push(settling.after_push)
@@ -37,7 +42,8 @@ def read_settling(settling: Settling) -> Iterator[str]:
     if leading is not None and not leading.complete:
         yield (
             f"The step Jacobian is large: only its {len(leading.values)} leading eigenvalues were "
-            f"computed, by Arnoldi's method (relative residual {leading.residual:.0e})."
+            f"computed, by Arnoldi's method (relative residual {leading.residual:.0e}), and its "
+            "norm is a lower bound."
         )
 
 
@@ -53,8 +59,8 @@ def _memory(jacobian: StepJacobian) -> str:
     if tau is None:
         return ", and a perturbation is gone at once."
     return (
-        f", and a small perturbation there shrinks by {jacobian.spectral_radius:.4g} a step in its "
-        f"slowest direction: time constant {tau:.4g} steps{_turning(jacobian.period)}."
+        f", and a small perturbation there keeps {jacobian.spectral_radius:.4g} of itself a step "
+        f"in its slowest direction: time constant {tau:.4g} steps{_turning(jacobian.period)}."
     )
 
 
@@ -68,7 +74,9 @@ def _turning(period: float | None) -> str:
 
 def _after_push(reached: StepJacobian | None) -> str:
     if reached is None:
-        return " Pushed off it, the state settles nowhere soon: a cycle, chaos, or a slow drift."
+        return " Pushed off it, the state settles nowhere soon: a cycle, chaos, growth, or a drift."
+    if reached.stable is None:
+        return " Pushed off it, the state settles elsewhere, where the spectral radius is 1."
     return (
         f" Pushed off it, the state settles elsewhere{_memory(reached)}"
         if reached.stable
@@ -89,7 +97,8 @@ def read_rates(settling: Settling, along: Sequence[TrajectoryRate]) -> Iterator[
         "under Gaussian input (standard deviation 1)."
     )
     if _agree(at_point, driven.rate, driven.margin):
-        yield f"{both} They agree: {where} one already sees how gradients decay."
+        how = "grow" if driven.rate > 0.0 else "decay"
+        yield f"{both} They agree: {where} one already sees how gradients {how}."
     else:
         yield f"{both} Believe the latter: gradients follow trajectories."
 
@@ -99,7 +108,8 @@ def point_rate(jacobian: StepJacobian) -> float | None:
     radius = jacobian.spectral_radius
     if radius is None:
         return None
-    return math.log(radius) if radius > 0.0 else -math.inf
+    # As shown: of an orthogonal matrix it is 1 but for the last bits.
+    return math.log(judged(radius)) if radius > 0.0 else -math.inf
 
 
 def _signed(rate: float) -> str:

@@ -34,7 +34,8 @@ def read_state_map(
         yield from _against_random(block, state_map)
     yield from _growth(state_map)
     uncertainty = state_map.eigenvalue_uncertainty
-    if uncertainty is not None and uncertainty > 0.01:
+    # Of the radius, as RD204 has it: a matrix in other units is as well conditioned.
+    if uncertainty is not None and uncertainty > 0.01 * (block.spectral_radius or 0.0):
         yield (
             "The eigenvalues are ill-conditioned: rounding alone may have moved the largest by "
             f"{uncertainty:.2g}."

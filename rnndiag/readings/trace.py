@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from rnndiag.measure.drive_trace import DriveTrace, StateGrowth
 from rnndiag.measure.loss_gradient import LossGradient
+from rnndiag.measure.lyapunov import LyapunovSpectrum
 from rnndiag.measure.trace import LayerTrace
 from rnndiag.readings.words import counted
 from rnndiag.rounding import power_of_ten
@@ -19,7 +20,7 @@ def read_trace(trace: LayerTrace) -> list[str]:
     sentences = [_VERDICTS[trace.verdict].format(steps=counted(steps, "step"))]
     if drive.overflow_step is not None:
         sentences.append(f"The forward pass overflows at step {drive.overflow_step}.")
-    sentences.append(f"Under {drive.drive} input {_halving(drive)}{_horizon(drive, steps)}.")
+    sentences.append(f"Under {drive.drive} input {_course(drive, steps)}.")
     if drive.growth is not None:
         sentences.append(_state_growth(drive.growth, drive.drive))
     if trace.textbook_log10 is not None:
@@ -51,8 +52,18 @@ _VERDICTS = {
 }
 
 
+def _course(drive: DriveTrace, steps: int) -> str:
+    """How the gradient goes, and how far; exactly zero is not a matter of halving."""
+    lost = drive.lost_lag
+    if lost is None:
+        return _halving(drive) + _horizon(drive, steps)
+    return f"nothing is left of the gradient {counted(lost, 'step')} back: it is exactly zero"
+
+
 def _halving(drive: DriveTrace) -> str:
     decay = drive.decay
+    if decay.half_life is not None and decay.half_life < 1.0:
+        return f"each step back leaves {2.0 ** (-1.0 / decay.half_life):.3g} of the gradient"
     if decay.half_life is not None:
         return f"the gradient halves every {decay.half_life:.4g} steps"
     if decay.rate_per_step and decay.rate_ci95 is not None and decay.rate_ci95[0] > 0.0:
@@ -102,13 +113,29 @@ def _loss_gradient(loss: LossGradient) -> Iterator[str]:
 
 
 def _state_growth(growth: StateGrowth, drive: str) -> str:
-    error = growth.lyapunov.standard_error
-    margin = "" if error is None else f" ± {2 * error:.2g}"
-    worst = growth.worst_case_log10
+    found, worst = growth.lyapunov, growth.worst_case_log10
+    what = f"largest Lyapunov exponent, input: {drive}"
+    if not found.living:
+        return (
+            "Every perturbation of the state is lost: a product of step Jacobians is exactly zero "
+            f"({what}: -inf)."
+        )
+    # Of nats, the last digits of float64 are rounding: 7e-18 is 0.
+    rate = round(float(found.exponents[0]), 12)
+    margin = "" if found.standard_error is None else f" ± {2 * round(found.standard_error, 12):.2g}"
     reached = "" if worst is None else f"; at worst they reach {power_of_ten(worst)}"
     return (
-        f"Perturbations of the whole state change by {growth.lyapunov.exponents[0]:.4g}{margin} "
-        f"nats a step in the long run (largest Lyapunov exponent, input: {drive}){reached}."
+        f"Perturbations of the whole state change by {rate:.4g}{margin} nats a step "
+        f"in the long run ({what}){reached}.{_dead_samples(found)}"
+    )
+
+
+def _dead_samples(found: LyapunovSpectrum) -> str:
+    if found.living == found.samples:
+        return ""
+    return (
+        f" That is the mean over {found.living} of {counted(found.samples, 'sample')}: in the "
+        "others a product of step Jacobians is exactly zero, and every perturbation lost."
     )
 
 

@@ -56,7 +56,7 @@ def _state_map(result: FileResult) -> str | None:
 def _powers(result: FileResult) -> str | None:
     """What takes all eigenvalues, which a large matrix does not get."""
     maps = [item.spectrum.state_map for item in result.layers if item.spectrum is not None]
-    small = any(found is not None and found.henrici is not None for found in maps)
+    small = any(found is not None and found.eigenvalue_uncertainty is not None for found in maps)
     return _state_map(result) or (None if small else "W_hh is too large for all its eigenvalues")
 
 

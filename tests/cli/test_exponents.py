@@ -59,3 +59,20 @@ def test_one_is_the_default_and_none_can_be_asked_for(forget_gates, capsys):
 def test_no_count(forget_gates, text, capsys):
     assert rnndiag.cli.run(["bptt-trace", forget_gates, f"--exponents={text}"]) == 2
     assert "RD007 --exponents" in capsys.readouterr().err
+
+
+def test_exponents_words_and_verdict_agree_where_some_samples_are_dead(tmp_path, capsys):
+    """ReLU, W_hh = 1.6: about half of the random states are negative, and dead from then on."""
+    path = str(tmp_path / "relu.pt")
+    torch.save({"rnn.weight_ih_l0": torch.ones(1, 1), "rnn.weight_hh_l0": 1.6 * torch.eye(1)}, path)
+    options = [path, "--as", "rnn.weight_hh_l0=rnn:relu", "--input", "zero"]
+    drive = traced(capsys, *options)
+    starts = np.random.default_rng([0, 1]).standard_normal((8, 1))
+    assert drive["verdict"] == "exploding"
+    assert drive["lyapunov_samples"] == (starts > 0).sum() not in (0, 8)
+    assert drive["lyapunov"] == [pytest.approx(math.log(1.6))]
+    assert rnndiag.cli.run(["bptt-trace", *options, "--format", "table"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "by 0.47" in shown
+    assert f"the mean over {drive['lyapunov_samples']} of 8 samples" in shown
+    assert "inf" not in shown

@@ -121,7 +121,7 @@ def test_a_relu_at_rest_has_the_slope_of_its_active_side(w):
     jacobian = measure_settling(rnn(w, 0.0, "relu")).jacobian
     assert jacobian.at == "fixed-point"
     assert jacobian.spectral_radius == w
-    assert jacobian.stable == (w < 1)
+    assert jacobian.stable == (None if w == 1 else w < 1)
     assert jacobian.time_constant == (
         pytest.approx(-1 / math.log(w), rel=EXACT) if 0 < w < 1 else None
     )
@@ -276,6 +276,7 @@ def test_a_wide_state_is_measured_by_products_alone(monkeypatch, kind):
     # Residuals of 1e-8 times condition numbers of some tens.
     assert found.eigenvalues[:5] == pytest.approx(dense.eigenvalues[:5], rel=1e-6)
     assert found.spectral_norm == pytest.approx(dense.spectral_norm, rel=1e-9)
+    assert (dense.norm_method, found.norm_method) == ("svd", "lanczos")
 
 
 def test_newtons_steps_by_gmres_finish_a_slow_contraction(monkeypatch):
@@ -286,3 +287,10 @@ def test_newtons_steps_by_gmres_finish_a_slow_contraction(monkeypatch):
     assert settling.jacobian.stable
     assert settling.jacobian.largest_state == pytest.approx(1e-3 / (1 - 0.9995), rel=1e-6)
     assert settling.jacobian.spectral_radius == pytest.approx(0.9995, rel=1e-7)
+
+
+@pytest.mark.parametrize("matrix", [np.roll(np.eye(5), 1, axis=0), np.eye(3), -np.eye(2)])
+def test_a_radius_of_one_is_neither_stable_nor_unstable(matrix):
+    """Eigenvalues on the unit circle: in float64 some come out at 1 ± 2e-16, and mean 1."""
+    jacobian = measure_settling(rnn(matrix)).jacobian
+    assert (jacobian.at, jacobian.stable, jacobian.time_constant) == ("fixed-point", None, None)

@@ -83,3 +83,15 @@ def test_equal_largest_singular_values_do_not_slow_it_down(monkeypatch):
     monkeypatch.setattr("rnndiag.measure.jacobian_product.PASSES", 2)
     # tanh' at 1e-9 is 1 - 1e-18.
     assert worst_case_log_growth(run)[0] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_a_dead_sample_does_not_end_the_search_for_the_others():
+    """ReLU in its linear part, J = W at every step: σ₁(W^30); dead where h is negative."""
+    weight = np.random.default_rng(4).uniform(0.0, 0.3, (8, 8)) + np.diag([2.0] * 4, 4)
+    zeros = np.zeros(8)
+    cell = CELLS["rnn"](LayerWeights(np.zeros((8, 1)), weight, zeros, zeros, None, "relu"))
+    run = run_layer(cell, np.zeros((30, 2, 1)), np.array([np.ones(8), -np.ones(8)]))
+    living, dead = worst_case_log_growth(run)
+    sigma = np.linalg.norm(np.linalg.matrix_power(weight, 30), 2)
+    assert living == pytest.approx(np.log(sigma), abs=1e-9)
+    assert dead == -np.inf

@@ -133,3 +133,42 @@ def test_steps_are_not_taken_together_beyond_the_range_of_floats(gain):
     found = measure_lyapunov(run_layer(cell, np.zeros((steps, 1, 1)), np.ones((1, 2))), None)
     # The sum is ln |det W| at every step, from the first on.
     assert found.exponents.sum() == pytest.approx(2 * np.log(gain) - np.log(2), rel=1e-12)
+
+
+def resting(*starts, weight=1.6):
+    """A ReLU network without biases or input, h' = relu(W h): dead where h is never positive."""
+    cell = plain(np.atleast_2d(weight), "relu")
+    return run_layer(cell, np.zeros((100, len(starts), 1)), np.array(starts, dtype=float))
+
+
+def test_a_dead_sample_does_not_hide_that_the_others_explode():
+    """ln 1.6 in the living ones exactly; the dead one's step Jacobian is exactly 0."""
+    found = measure_lyapunov(resting([1.0], [-1.0], [0.5]))
+    assert found.exponents[0] == pytest.approx(np.log(1.6), rel=1e-12)
+    assert found.standard_error == pytest.approx(0.0, abs=1e-12)
+    assert (found.living, found.samples) == (2, 3)
+
+
+def test_dead_samples_alone_have_no_exponent_but_minus_infinity():
+    found = measure_lyapunov(resting([-1.0], [0.0]))
+    assert (found.exponents[0], found.standard_error, found.living) == (-np.inf, None, 0)
+
+
+def test_what_lies_behind_a_lost_direction_is_lost():
+    """W³ = 0: every product of three steps is zero, whatever QR puts in place of the tangents."""
+    chain = np.diag([2.0, 3.0], 1)
+    cell = plain(chain, "relu", [1.0, 1.0, 1.0])
+    run = run_layer(cell, np.zeros((30, 1, 1)), np.ones((1, 3)))
+    assert np.isneginf(measure_lyapunov(run, None).exponents).all()
+
+
+def test_samples_in_another_order_have_the_same_exponents():
+    order = [2, 0, 1]
+    starts = np.random.default_rng(0).standard_normal((3, 6))
+    weight = np.random.default_rng(1).standard_normal((6, 6)) * 0.3
+    one, other = (
+        measure_lyapunov(run_layer(plain(weight), np.zeros((200, 3, 1)), s), None).exponents
+        for s in (starts, starts[order])
+    )
+    # The tangents' starts are not permuted with the samples; the sum, ln |det J|, knows none.
+    assert one.sum() == pytest.approx(other.sum(), rel=1e-9)

@@ -104,3 +104,19 @@ def test_a_trajectory_is_believed_where_it_differs():
     assert "changing sign at every step" in words
     lost = TrajectoryRate("normal", 0, None, None)  # the forward pass overflows at once
     assert list(read_rates(measured([[0.5]]).settling, (lost,))) == []
+
+
+def test_what_one_step_keeps_to_first_order_is_called_neither():
+    shown = said(np.roll(np.eye(5), 1, axis=0))
+    assert "neither grows nor shrinks to first order (spectral radius 1)" in shown
+    assert "time constant" not in shown
+    assert "+0 at the fixed point" in shown
+
+
+def test_rates_that_agree_on_growth_are_not_called_a_decay():
+    assert "one already sees how gradients grow" in said(1.2 * np.eye(2), "relu")
+
+
+def test_ill_conditioned_is_relative_to_the_radius():
+    assert "ill-conditioned" not in said(1e200 * RANDOM)
+    assert "ill-conditioned" in said(1e-200 * (np.eye(12) + 9 * np.diag(np.ones(11), 1)))

@@ -33,6 +33,7 @@ TRACE = {"seq_len", "verdict", "drives", "textbook_log10"}
 DRIVE = {"drive", "verdict", "lags", "log10_gradient_norm", "log10_cell_gradient_norm"}
 DRIVE |= {"log10_p05", "log10_p95", "rate_per_step", "rate_ci95", "half_life", "horizon_1e1"}
 DRIVE |= {"horizon_1e2", "horizon_1e3", "growth_log10", "growth_lag", "worst_case_growth_log10"}
+DRIVE |= {"lyapunov_samples"}
 DRIVE |= {"lyapunov", "lyapunov_standard_error", "overflow_step", "dead_cells", "saturated_gates"}
 DRIVE |= {"parameter_gradient_share", "loss_gradient"}
 FINDING = {"code", "severity", "layer", "message", "remedy", "evidence"}

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from cli.command import FIXTURES
-from rules.networks import default, findings, judgement, save
+from rules.networks import default, findings, judgement, plain, save
 from torch import nn
 
 from rnndiag.analysis import Request, analyse
@@ -100,3 +100,25 @@ def test_explain_names_the_nearest_codes(capsys):
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("rnndiag: RD007 no rule RD303x; there are RD30")
+
+
+def spoilt(path):
+    """Powers that grow, ill-conditioned eigenvalues: what RD203 and RD204 speak of."""
+    return plain(path, 0.9 * torch.eye(12) + torch.diag(torch.ones(11), 1))
+
+
+def contracting(path):
+    return plain(path, 0.5 * torch.eye(4) + 0.6 * torch.diag(torch.ones(3), 1))
+
+
+@pytest.mark.parametrize("make", [spoilt, contracting, lambda path: default(path, "rnn")])
+def test_what_the_gate_leaves_out_no_rule_looks_at(make, tmp_path):
+    """The whole spectrum and what a gate measures of it: the same judgement."""
+    checkpoint = read(str(make(tmp_path / "m.pt")))
+    trace = TraceRequest(seq_len=30, batch=2)
+    lean, whole = (
+        judge(analyse(checkpoint, Request(trace=trace, **{kind: True})))
+        for kind in ("state_map", "spectrum")
+    )
+    assert lean == whole
+    assert {"RD201", "RD202", "RD203", "RD204"} <= set(lean.judged)

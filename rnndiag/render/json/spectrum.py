@@ -72,6 +72,7 @@ def _jacobian(jacobian: StepJacobian) -> Object:
         "stable": jacobian.stable,
         "spectral_radius": jacobian.spectral_radius,
         "spectral_norm": jacobian.spectral_norm,
+        "norm_method": jacobian.norm_method,
         "eigenvalues": None if leading is None else _pairs(leading.values),
         "method": leading and leading.method,
         "residual": leading and leading.residual,

@@ -42,6 +42,7 @@ def _drive(drive: DriveTrace) -> Object:
         "worst_case_growth_log10": growth and growth.worst_case_log10,
         "lyapunov": growth and growth.lyapunov.exponents,
         "lyapunov_standard_error": growth and growth.lyapunov.standard_error,
+        "lyapunov_samples": growth and growth.lyapunov.living,
         "overflow_step": drive.overflow_step,
         "dead_cells": drive.dead_cells,
         "saturated_gates": drive.saturated_gates,

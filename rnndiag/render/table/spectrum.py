@@ -167,7 +167,8 @@ DRIVES = {"zero": "along trajectories, no input", "normal": "along trajectories,
 def _where(jacobian: StepJacobian) -> str:
     if jacobian.at == "origin":
         return "h = 0"
-    return "fixed point, stable" if jacobian.stable else "fixed point, unstable"
+    kinds = {True: "stable", False: "unstable", None: "neutral"}
+    return f"fixed point, {kinds[jacobian.stable]}"
 
 
 def _complex(value: complex) -> str:
