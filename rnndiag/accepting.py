@@ -15,7 +15,9 @@ def baseline_of(files: Sequence[FileReport], path: str) -> Baseline:
     """All findings of these files as accepted, to be written to `path`."""
     empty = Baseline(path)
     entries = {
-        _key(empty, file, finding): _as_it_is(finding) for file in files for finding in file.findings
+        _key(empty, file, finding): _as_it_is(finding)
+        for file in files
+        for finding in file.findings
     }
     return Baseline(path, entries)
 

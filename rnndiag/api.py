@@ -65,6 +65,4 @@ def check(
     comparison = None
     if known is not None:
         files, comparison = accept(files, known, tolerance)
-    return Report(
-        "check", {"fail_on": fail_on}, files, skipped, fail_on, baseline=comparison
-    )
+    return Report("check", {"fail_on": fail_on}, files, skipped, fail_on, baseline=comparison)

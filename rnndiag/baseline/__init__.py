@@ -1,4 +1,4 @@
-"""What was found once and accepted: a gate fails for what is new, or worse, and for nothing else."""
+"""What was found once and accepted: a gate then fails for what is new, or worse."""
 
 from __future__ import annotations
 

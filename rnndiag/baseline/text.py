@@ -1,8 +1,7 @@
-"""The file that holds a baseline: JSON, an entry a line, so that a change reads well in a review."""
+"""The file that holds a baseline: JSON, with an entry a line, so that a review can read it."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import posixpath
@@ -106,10 +105,12 @@ def _entry(entry: Any, place: str) -> tuple[Key, Accepted]:
 def _number(value: Any, place: str) -> float | None:
     if value is None:
         return None
-    if (isinstance(value, int | float) and type(value) is not bool) or value in ("inf", "-inf"):
-        with contextlib.suppress(OverflowError):
-            return float(value)
-    _refuse(f"{place}: value is no number", "mend it, or write the file anew")
+    if type(value) not in (int, float) and value not in ("inf", "-inf"):
+        _refuse(f"{place}: value is no number", "mend it, or write the file anew")
+    try:
+        return float(value)
+    except OverflowError:
+        _refuse(f"{place}: value is too large", "mend it, or write the file anew")
 
 
 def _refuse(what: str, remedy: str) -> NoReturn:

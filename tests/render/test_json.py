@@ -35,7 +35,7 @@ DRIVE |= {"log10_p05", "log10_p95", "rate_per_step", "rate_ci95", "half_life", "
 DRIVE |= {"horizon_1e2", "horizon_1e3", "growth_log10", "growth_lag", "worst_case_growth_log10"}
 DRIVE |= {"lyapunov", "lyapunov_standard_error", "overflow_step", "dead_cells", "saturated_gates"}
 DRIVE |= {"parameter_gradient_share", "loss_gradient"}
-FINDING = {"code", "severity", "layer", "message", "remedy", "evidence"}
+FINDING = {"code", "severity", "layer", "message", "remedy", "evidence", "baseline"}
 TRAINING = {"optimizer", "step", "gradient_rms_norm", "per_parameter"}
 ADVICE = {"clipping", "truncation", "changes", "snippets"}
 
