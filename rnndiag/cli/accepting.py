@@ -82,7 +82,7 @@ class Accepting:
         if baseline is None:
             return
         if report.status == "no-verdict":
-            notice(f"rnndiag: no baseline was written, because {NO_VERDICT}")
+            notice("rnndiag: no baseline was written: what gives no verdict cannot be accepted")
             return
         from rnndiag.baseline import baseline_text
 
@@ -99,9 +99,6 @@ class Accepting:
     def settings(self) -> dict[str, Setting]:
         """As they stand in the report."""
         return {"baseline": self.baseline, "baseline_tolerance": self.baseline_tolerance}
-
-
-NO_VERDICT = "what gave no verdict cannot be accepted"
 
 
 def _spare(path: str) -> None:

@@ -89,9 +89,9 @@ def _accepted(report: Report) -> Iterator[str]:
         more = f"… and {len(rows) - SHOWN_ROWS} more" if len(rows) > SHOWN_ROWS else ""
         yield details(title, [table(HEADERS, rows[:SHOWN_ROWS]), more])
     if stale := stale_entries(report):
-        more = [f"and {len(stale) - SHOWN_NAMES} more"] if len(stale) > SHOWN_NAMES else []
+        rest = [f"and {len(stale) - SHOWN_NAMES} more"] if len(stale) > SHOWN_NAMES else []
         title = f"stale in the baseline: {counted(len(stale), 'finding')}"
-        yield details(title, [bullets([*stale[:SHOWN_NAMES], *more])])
+        yield details(title, [bullets([*stale[:SHOWN_NAMES], *rest])])
 
 
 def _skipped(report: Report) -> str:
