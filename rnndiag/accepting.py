@@ -73,7 +73,7 @@ def _standing(finding: Finding, accepted: Accepted | None, tolerance: float) -> 
         return replace(finding, standing=Standing("new"))
     if accepted.covers(finding, tolerance):
         return replace(finding, standing=Standing("accepted", accepted.value))
-    message = f"{finding.message} ({_worse(finding, accepted)})"
+    message = f"{finding.message}, worse than accepted: {_worse(finding, accepted)}"
     return replace(finding, message=message, standing=Standing("worse", accepted.value))
 
 
@@ -81,6 +81,6 @@ def _worse(finding: Finding, accepted: Accepted) -> str:
     """How much worse, in the evidence's own words."""
     degree, now = finding.degree, finding.value
     if degree is None or degree.key != accepted.measure or None in (now, accepted.value):
-        return "worse than accepted: the baseline has nothing to compare it with"
+        return "the baseline has nothing to compare it with"
     measure = degree.key.replace("_", " ")
-    return f"worse than accepted: {measure} is {now:.4g}, was {accepted.value:.4g}"
+    return f"{measure} is {now:.4g}, was {accepted.value:.4g}"

@@ -28,13 +28,15 @@ class Accepting:
             metavar="FILE",
             envvar="RNNDIAG_BASELINE",
             show_default=False,
-            help="Fail only for what it does not hold, or is worse. Its paths are relative to it.",
+            help="Fail only for findings that are not in it, or are worse. Paths in it are relative "
+            "to its folder.",
         ),
     ] = None
     baseline_tolerance: Annotated[
         float,
         typer.Option(
             min=0.0,
+            metavar="SHARE",
             envvar="RNNDIAG_BASELINE_TOLERANCE",
             help="How much worse an accepted finding may get, as a share of the accepted value.",
         ),

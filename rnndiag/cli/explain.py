@@ -51,4 +51,4 @@ def _in_a_baseline(rule: Rule) -> str:
     """What an accepted finding of it does later."""
     if rule.degree is None:
         return "A baseline accepts it as it is."
-    return f"A baseline accepts it until {rule.degree.key} gets {rule.degree.worse}."
+    return f"A baseline accepts it until {rule.degree.key} gets {rule.degree.worse}, beyond a tolerance."

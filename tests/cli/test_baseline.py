@@ -85,7 +85,7 @@ def test_worse_by_a_tolerance_fails(project, in_process, share, more, code):
     rewrite(value=share * first["value"])
     ran = in_process("check", "runs", *RULES, "--baseline", "base.json", *more)
     assert (ran.returncode, ran.stderr) == (code, "")
-    worse = "(worse than accepted: rate per step is 0.1348, was 0.1146)" in ran.stdout
+    worse = ", worse than accepted: rate per step is 0.1348, was 0.1146;" in ran.stdout
     assert worse is (share == 0.85 and "0.2" not in more)
 
 

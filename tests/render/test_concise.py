@@ -119,7 +119,7 @@ def test_what_a_baseline_accepts_is_neither_error_nor_warning():
         ["RD307", "accepted"],
         ["RD402", "accepted"],
     ]
-    assert "(worse than accepted: rate per step is" in lines[0]
+    assert ", worse than accepted: rate per step is" in lines[0]
     assert lines[6].startswith("exploding_rnn.pt:base.json/0/forward: RD103 stale: base.json")
     assert lines[-1] == (
         "no-verdict: files 2, errors 1, warnings 1, notes 0, unreadable 1, skipped 0, "
