@@ -28,8 +28,8 @@ class Accepting:
             metavar="FILE",
             envvar="RNNDIAG_BASELINE",
             show_default=False,
-            help="Fail only for findings that are not in it, or are worse. Paths in it are relative "
-            "to its folder.",
+            help="Fail only for findings that are not in it, or worse. Paths in it are relative to "
+            "its folder.",
         ),
     ] = None
     baseline_tolerance: Annotated[

@@ -51,4 +51,5 @@ def _in_a_baseline(rule: Rule) -> str:
     """What an accepted finding of it does later."""
     if rule.degree is None:
         return "A baseline accepts it as it is."
-    return f"A baseline accepts it until {rule.degree.key} gets {rule.degree.worse}, beyond a tolerance."
+    degree = rule.degree
+    return f"A baseline accepts it until {degree.key} gets {degree.worse}, beyond a tolerance."
