@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rnndiag.accepting import accept
 from rnndiag.advice import Advice, AdviceRequest, advise
 from rnndiag.analysis import FileResult, Request, analyse
+from rnndiag.baseline import TOLERANCE, read_baseline
 from rnndiag.containers import read
 from rnndiag.gate import Batch, check_paths
 from rnndiag.report import FailOn, Report
@@ -49,11 +51,18 @@ def check(
     request: TraceRequest | None = None,
     fail_on: FailOn = "error",
     judging: Judging | None = None,
+    baseline: str | None = None,
+    tolerance: float = TOLERANCE,
 ) -> Report:
     """Apply the rules to files and folders; `exit_code` is that of the command.
 
-    No configuration file is read; `judging` says which rules, all of them by default.
+    No configuration file is read; `judging` says which rules, all of them by default. `baseline` is
+    a file that accepts findings until they are worse by more than the share `tolerance`.
     """
+    known = None if baseline is None else read_baseline(baseline)
     measured = Request(state_map=True, trace=request or TraceRequest())
     files, skipped = check_paths(paths, measured, Batch(judging=judging or Judging()))
-    return Report("check", {"fail_on": fail_on}, files, skipped, fail_on)
+    comparison = None
+    if known is not None:
+        files, comparison = accept(files, known, tolerance)
+    return Report("check", {"fail_on": fail_on}, files, skipped, fail_on, baseline=comparison)

@@ -14,6 +14,7 @@ from rnndiag.rules.base import SEVERITIES, Severity
 
 if TYPE_CHECKING:
     from rnndiag.advice import Advice, AdviceRequest
+    from rnndiag.baseline import Comparison
     from rnndiag.comparison import LayerComparison
 
 FailOn = Literal["error", "warning", "never"]
@@ -80,6 +81,9 @@ class Report:
     allow_empty: bool = False
     """Whether a call that met no checkpoint at all is clean."""
 
+    baseline: Comparison | None = None
+    """Of a gate that was given one: its findings then say how they stand to it."""
+
     exit_code: ExitCode = field(init=False)
 
     def __post_init__(self) -> None:
@@ -127,8 +131,8 @@ class Report:
         return RnndiagError(InputCode.USAGE, what, "select other rules, or give what they need")
 
     def fails(self, finding: Finding) -> bool:
-        """Whether it is one that --fail-on names."""
-        return self.fail_on != "never" and _rank(finding.severity) >= _rank(self.fail_on)
+        """Whether it is one that --fail-on names, and no baseline accepts."""
+        return self.fail_on != "never" and self._counts(finding, self.fail_on)
 
     def _judge(self) -> ExitCode:
         """2 beats 1: a file without a verdict is never hidden by another's findings."""
@@ -138,7 +142,11 @@ class Report:
         return ExitCode.FINDINGS if failing else ExitCode.CLEAN
 
     def _reaches(self, limit: Severity) -> bool:
-        return any(_rank(finding.severity) >= _rank(limit) for finding in self.findings)
+        return any(self._counts(finding, limit) for finding in self.findings)
+
+    @staticmethod
+    def _counts(finding: Finding, limit: Severity) -> bool:
+        return not finding.accepted and _rank(finding.severity) >= _rank(limit)
 
 
 def _rank(severity: Severity) -> int:

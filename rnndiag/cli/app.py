@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from typer.core import TyperGroup
 
 from rnndiag._version import __version__
 from rnndiag.cli.configuration import load
+from rnndiag.errors import RnndiagError
 
 COMMANDS = {
     "inspect": "inspect",
@@ -74,7 +76,9 @@ def root(
     ] = False,
 ) -> None:
     """What happens to a trained PyTorch RNN's gradients through time, from its checkpoint alone."""
-    if context.invoked_subcommand != "explain":
-        # Typer asks this after the command line and the environment, before its own defaults.
-        command = context.invoked_subcommand or ""
+    # Typer asks this after the command line and the environment, before its own defaults. What is
+    # wrong with a configuration is said by the command, which reads it again for its rules: --help,
+    # which ends before, is there for whoever has to mend it.
+    command = context.invoked_subcommand or ""
+    with contextlib.suppress(RnndiagError):
         context.default_map = {command: load().defaults(command)}

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rnndiag.cli.accepting import Accepting
 from rnndiag.cli.groups import spread
 from rnndiag.cli.locate import locate
-from rnndiag.cli.options import FailOn, GateFailOnOption, Output, Reading, Selecting, Tracing
+from rnndiag.cli.options import GateFailOnOption, Output, Reading, Selecting, Tracing
 from rnndiag.cli.output import chosen_format, progress_bar, show
 from rnndiag.errors import InputCode, RnndiagError
 
@@ -58,6 +59,7 @@ class Gating:
 @spread
 def check(
     gating: Gating,
+    accepting: Accepting,
     tracing: Tracing,
     reading: Reading,
     selecting: Selecting,
@@ -74,23 +76,23 @@ def check(
     from rnndiag.report import Report
 
     judging = selecting.judging()
+    known = accepting.known()
     batch = gating.batch(FORMATS[chosen].measures, judging)
     with progress_bar(silent=output.silent, doing="checking files") as progress:
         trace = tracing.request() if judging.needs("trace") else None
         request = reading.request(progress, trace=trace, judging=judging)
-        files, skipped = check_paths(named, request, batch)
-    settings = {**reading.settings(), **selecting.settings()}
-    settings |= {**_gate_settings(fail_on, gating), **tracing.settings()}
+        measured, skipped = check_paths(named, request, batch)
+    files, comparison = accepting.applied(measured, known, some_layers=reading.layer is not None)
+    settings = {**reading.settings(), **selecting.settings(), **tracing.settings()}
+    settings |= {"fail_on": fail_on, **gating.settings(), **accepting.settings()}
     report = Report(
         *("check", settings, files, skipped, fail_on),
         exit_zero=gating.exit_zero,
         allow_empty=gating.allow_empty,
+        baseline=comparison,
     )
+    accepting.write(report)
     return show(report, chosen, output)
-
-
-def _gate_settings(fail_on: FailOn, gating: Gating) -> dict[str, Setting]:
-    return {"fail_on": fail_on, **gating.settings()}
 
 
 def _cores() -> int:

@@ -7,6 +7,7 @@ that a call means the same in every folder of a project. Paths in it are relativ
 from __future__ import annotations
 
 import difflib
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -61,6 +62,9 @@ NUMBER = Kind(
     "no number",
     "10.0",
 )
+SHARE = Kind(
+    lambda value: NUMBER.fits(value) and 0 <= value < math.inf, "no number of 0 or more", "0.1"
+)
 TABLE = Kind(lambda value: isinstance(value, dict), "no table", "a table")
 
 KEYS: dict[str, Kind] = {
@@ -72,6 +76,8 @@ KEYS: dict[str, Kind] = {
     "seq-len": COUNT,
     "batch": COUNT,
     "seed": SEED,
+    "baseline": TEXT,
+    "baseline-tolerance": SHARE,
     "rules": TABLE,
     "per-path": TABLE,
 }
@@ -81,7 +87,13 @@ RULE_KEYS: dict[str, Kind] = {"severity": SEVERITY, "threshold": NUMBER}
 PATH_KEYS: dict[str, Kind] = {"extend-select": CODES, "ignore": CODES, "rules": TABLE}
 
 OPTIONS = ("select", "extend-select", "ignore", "seq-len", "batch", "seed")
-"""Keys that are options of commands, too; `fail-on` is the gate's alone."""
+"""Keys that are options of commands, too."""
+
+GATE_OPTIONS = ("fail-on", "baseline", "baseline-tolerance")
+"""Those of the gate alone."""
+
+PATHS = ("checkpoint", "baseline")
+"""Keys that name a file, relative to the configuration's folder."""
 
 
 @dataclass(frozen=True)
@@ -99,13 +111,17 @@ class Configuration:
     @property
     def checkpoint(self) -> str | None:
         """The configured checkpoint, as seen from the current folder."""
-        chosen: str | None = self.table.get("checkpoint")
-        return None if chosen is None else os.path.relpath(self.folder / chosen)
+        return None if "checkpoint" not in self.table else str(self._value("checkpoint"))
 
     def defaults(self, command: str) -> dict[str, Any]:
         """Of a command's options, by the parameter's name."""
-        keys = (*OPTIONS, "fail-on") if command == "check" else OPTIONS
-        return {key.replace("-", "_"): self.table[key] for key in keys if key in self.table}
+        keys = (*OPTIONS, *GATE_OPTIONS) if command == "check" else OPTIONS
+        return {key.replace("-", "_"): self._value(key) for key in keys if key in self.table}
+
+    def _value(self, key: str) -> Any:
+        """As it is meant in the current folder."""
+        value = self.table[key]
+        return os.path.relpath(self.folder / value) if key in PATHS else value
 
 
 def load() -> Configuration:

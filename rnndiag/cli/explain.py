@@ -42,5 +42,14 @@ def _page(rule: Rule) -> str:
     return (
         f"{rule.code}: {rule.title} ({severity})\n\n{rule.documentation.strip()}\n\n"
         f"Threshold: {rule.bound}\nSource: {rule.source}\n"
+        f"{_in_a_baseline(rule)}\n"
         f"Set its {settable} in [tool.rnndiag.rules.{rule.code}] of pyproject.toml.\n"
     )
+
+
+def _in_a_baseline(rule: Rule) -> str:
+    """What an accepted finding of it does later."""
+    if rule.degree is None:
+        return "A baseline accepts it as it is."
+    degree = rule.degree
+    return f"A baseline accepts it until {degree.key} gets {degree.worse}, beyond a tolerance."

@@ -94,11 +94,11 @@ def show(report: Report, format_name: str, output: Output) -> int:
     if output.plot is not None:
         from rnndiag.plots import draw
 
-        _write_file(Path(output.plot), draw(report, output.plot))
+        write_file(Path(output.plot), draw(report, output.plot))
     if output.output is None:
         write(text)
     else:
-        _write_file(Path(output.output), text.encode())
+        write_file(Path(output.output), text.encode())
     return int(report.exit_code)
 
 
@@ -140,7 +140,7 @@ def _stdout() -> TextIO:
     return sys.stdout
 
 
-def _write_file(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes) -> None:
     """All of the content or nothing: written beside the target, then renamed.
 
     A link is followed; a pipe or device (/dev/null) is written to, never replaced.

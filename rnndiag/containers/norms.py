@@ -7,17 +7,14 @@ import csv
 import json
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
+from rnndiag.containers.plain_text import read_text
 from rnndiag.errors import InputCode, RnndiagError
 
 COLUMNS = ("grad_norm", "gradient_norm", "total_norm", "grad_2.0_norm_total", "norm")
 """Names of the column or key, in this order: transformers' Trainer writes the first, Lightning's
 `grad_norm` the fourth. What stands before a slash or dash, as in "train/grad_norm", is ignored."""
-
-LARGEST = 64 * 2**20
-"""Bytes that are read: several million norms, far more than any percentile needs."""
 
 Object = dict[str, object]
 
@@ -37,7 +34,7 @@ def read_norms(path: str) -> list[float]:
     Rows of a log without a norm are passed over. Raises RnndiagError (RD007) naming the line that
     holds something else, and how many norms are not finite.
     """
-    entries = list(_entries(_text(path), path))
+    entries = list(_entries(read_text(path, "--norms", "give a text file of norms"), path))
     norms = [_number(entry, path) for entry in entries]
     if not norms:
         raise _bad(f"--norms {path} holds no norm", _HOW)
@@ -45,21 +42,6 @@ def read_norms(path: str) -> list[float]:
     if broken:
         raise _not_finite(path, len(broken), len(norms), entries[broken[0]])
     return norms
-
-
-def _text(path: str) -> str:
-    try:
-        with Path(path).open("rb") as file:
-            raw = file.read(LARGEST + 1)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise _bad(f"--norms {path} cannot be read: {reason}", "give a text file") from error
-    if len(raw) > LARGEST:
-        raise _bad(f"--norms {path} has more than {LARGEST // 2**20} MB", "give fewer steps")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise _bad(f"--norms {path} is no text", "give a text file of norms") from error
 
 
 def _entries(text: str, path: str) -> Iterator[Entry]:

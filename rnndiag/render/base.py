@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from rnndiag.report import Report, SkippedFile
+    from rnndiag.rules import Finding
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,22 @@ def short(value: float | None) -> str:
     ('0.01235', '-')
     """
     return "-" if value is None else f"{value:.4g}"
+
+
+def grade(finding: Finding) -> str:
+    """The severity, or that a baseline accepts it: then it is none of the errors or warnings."""
+    return "accepted" if finding.accepted else finding.severity
+
+
+def stale_entries(report: Report) -> list[str]:
+    """A sentence for each; not escaped yet."""
+    if report.baseline is None:
+        return []
+    return [
+        f"{entry.path}:{entry.layer}: {entry.code} stale: {report.baseline.path} accepts it, and "
+        "it is no longer found"
+        for entry in report.baseline.stale
+    ]
 
 
 def by_kind(skipped: Sequence[SkippedFile], shown: int) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rnndiag.escape import printable
-from rnndiag.render.base import Screen, number
+from rnndiag.render.base import Screen, grade, number, stale_entries
 from rnndiag.rounding import power_of_ten
 from rnndiag.rules.base import SEVERITIES
 
@@ -24,6 +24,7 @@ def render(report: Report, _: Screen) -> str:
     lines = [line for file in report.files for line in _file(report, file)]
     lines += [line for layer in report.comparison for line in _comparison(layer)]
     lines += [f"{printable(s.name)}: skipped: {printable(s.reason)}" for s in report.skipped_files]
+    lines += map(printable, stale_entries(report))
     if report.command == "check":
         lines.append(summary(report))
     return "".join(f"{line}\n" for line in lines)
@@ -32,12 +33,15 @@ def render(report: Report, _: Screen) -> str:
 def summary(report: Report) -> str:
     """The last line of a gate: how many of what."""
     errors = sum(file.error is not None for file in report.files)
+    grades = [grade(finding) for finding in report.findings]
     counts = {
         "files": len(report.files) - errors,
-        **{f"{s}s": sum(f.severity == s for f in report.findings) for s in reversed(SEVERITIES)},
+        **{f"{severity}s": grades.count(severity) for severity in reversed(SEVERITIES)},
         "unreadable": errors,
         "skipped": len(report.skipped_files),
     }
+    if report.baseline is not None:
+        counts |= {"accepted": grades.count("accepted"), "stale": len(report.baseline.stale)}
     return f"{report.status}: {', '.join(f'{name} {count}' for name, count in counts.items())}"
 
 
@@ -53,7 +57,7 @@ def _file(report: Report, file: FileReport) -> Iterator[str]:
         yield from (f"{path}: {line}" for line in advice(file))
     for finding in file.findings:
         yield (
-            f"{path}:{printable(finding.layer)}: {finding.code} {finding.severity} "
+            f"{path}:{printable(finding.layer)}: {finding.code} {grade(finding)} "
             f"{printable(finding.message)}; {printable(finding.remedy)}"
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from rnndiag.escape import printable
-from rnndiag.render.base import Screen
+from rnndiag.render.base import Screen, stale_entries
 from rnndiag.render.concise import summary
 from rnndiag.report import FileReport, Report
 from rnndiag.rules.base import Severity
@@ -32,11 +32,17 @@ class Annotation(NamedTuple):
 
 
 def render(report: Report, _: Screen) -> str:
-    """A line for each finding and for each file without a verdict, then the counts."""
+    """A line for each finding and for each file without a verdict, then the counts.
+
+    What a baseline accepts is counted: ten annotations of a level are shown, and none is to spare.
+    """
     annotations = [one for file in report.files for one in _of_file(file)]
     if report.failure is not None:
         what = f"{report.failure.what}; {report.failure.remedy}"
         annotations.append(Annotation("error", "", report.failure.code.value, what))
+    annotations += [
+        Annotation("notice", "", "stale baseline entry", text) for text in stale_entries(report)
+    ]
     annotations.sort(key=lambda one: RANK.index(one.level))
     lines = [one.line() for one in annotations]
     return "".join(f"{line}\n" for line in (*lines, summary(report)))
@@ -46,7 +52,7 @@ def _of_file(file: FileReport) -> Iterator[Annotation]:
     if file.error is not None:
         what = f"{file.error.what}; {file.error.remedy}"
         yield Annotation("error", file.path, f"{file.error.code.value} no verdict", what)
-    for finding in file.findings:
+    for finding in (found for found in file.findings if not found.accepted):
         yield Annotation(
             LEVELS[finding.severity],
             file.path,

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 from rnndiag.errors import RnndiagError
 from rnndiag.escape import printable
-from rnndiag.render.base import Screen
+from rnndiag.render.base import Screen, grade, stale_entries
 from rnndiag.report import FileReport, Report
 from rnndiag.rules import RULES, Finding, Rule
 
@@ -31,6 +31,9 @@ def render(report: Report, _: Screen) -> str:
             _skipped(_case("is a checkpoint", s.name), s.reason) for s in report.skipped_files
         ]
         _suite(root, "files that are no recurrent checkpoint", skipped)
+    if stale := stale_entries(report):
+        entries = [_skipped(_case("is still found", "baseline"), text) for text in stale]
+        _suite(root, "stale baseline entries", entries)
     _count(root)
     ET.indent(root, " ")
     text = ET.tostring(root, encoding="us-ascii", xml_declaration=False).decode("ascii")
@@ -92,4 +95,4 @@ def _of_rule(report: Report, file: FileReport, rule: Rule, missing: str | None) 
 
 def _line(finding: Finding) -> str:
     where, what = printable(finding.layer), printable(finding.message)
-    return f"{finding.severity} in {where}: {what}; {printable(finding.remedy)}\n"
+    return f"{grade(finding)} in {where}: {what}; {printable(finding.remedy)}\n"

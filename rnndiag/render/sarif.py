@@ -15,10 +15,10 @@ from urllib.parse import quote
 from rnndiag._version import __version__
 from rnndiag.errors import INPUT_CODES, RnndiagError
 from rnndiag.escape import printable
-from rnndiag.render.base import Screen
+from rnndiag.render.base import Screen, stale_entries
 from rnndiag.render.json.plain import Object, plain
 from rnndiag.report import FileReport, Report
-from rnndiag.rules import RULES, Rule
+from rnndiag.rules import RULES, Finding, Rule
 
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -35,7 +35,7 @@ def render(report: Report, _: Screen) -> str:
     run = {
         "tool": {"driver": _driver()},
         "invocations": [_invocation(report)],
-        "results": [result for file in report.files for result in _results(file)],
+        "results": [result for file in report.files for result in _results(report, file)],
     }
     log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
     return json.dumps(plain(log), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
@@ -70,15 +70,36 @@ def _texts(title: str, text: str) -> Object:
     return {"shortDescription": {"text": title}, "fullDescription": {"text": text}}
 
 
-def _results(file: FileReport) -> Iterator[Object]:
+def _results(report: Report, file: FileReport) -> Iterator[Object]:
     if file.error is not None:
         code = file.error.code.value
         said = f"{file.error.what}; {file.error.remedy}"
-        yield _result(file.path, code, "error", said, "")
+        made = _result(file.path, code, "error", said, "")
+        yield {**made, **_standing(report, None)}
     for finding in file.findings:
         said = f"{finding.layer}: {finding.message}; {finding.remedy}"
         made = _result(file.path, finding.code, finding.severity, said, finding.layer)
-        yield {**made, "properties": {"evidence": finding.evidence}}
+        yield {
+            **made,
+            **_standing(report, finding),
+            "properties": {"evidence": finding.evidence},
+        }
+
+
+def _standing(report: Report, finding: Finding | None) -> Object:
+    """Beside a baseline every result has a state, and a list of suppressions, if an empty one."""
+    if report.baseline is None:
+        return {}
+    standing = None if finding is None else finding.standing
+    if finding is None or standing is None or standing.state == "new":
+        return {"baselineState": "new", "suppressions": []}
+    same = finding.accepted and finding.value == standing.accepted_value
+    why = f"accepted in {report.baseline.path}"
+    suppression = {"kind": "external", "status": "accepted", "justification": printable(why)}
+    return {
+        "baselineState": "unchanged" if same else "updated",
+        "suppressions": [suppression] if finding.accepted else [],
+    }
 
 
 def _result(path: str, code: str, level: str, said: str, layer: str) -> Object:
@@ -142,6 +163,9 @@ def _notifications(report: Report) -> Iterator[Object]:
     for skipped in report.skipped_files:
         message = _message(f"skipped: {skipped.reason}")
         yield {"level": "note", "message": message, **_where(skipped.name)}
+    # Not as results that are absent: code scanning shows every result as an open alert.
+    for text in stale_entries(report):
+        yield {"level": "note", "message": _message(text)}
 
 
 def _notification(level: str, error: RnndiagError) -> Object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rnndiag.rules.base import Finding, Rule
+from rnndiag.rules.base import Degree, Finding, Rule, Standing
 from rnndiag.rules.judge import Judgement, NotApplicable, judge
 from rnndiag.rules.registry import RULES
 from rnndiag.rules.selection import Choice, Judging, RuleSetting
@@ -10,11 +10,13 @@ from rnndiag.rules.selection import Choice, Judging, RuleSetting
 __all__ = [
     "RULES",
     "Choice",
+    "Degree",
     "Finding",
     "Judgement",
     "Judging",
     "NotApplicable",
     "Rule",
     "RuleSetting",
+    "Standing",
     "judge",
 ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rnndiag.analysis import FileResult
 from rnndiag.rules.base import Finding, Rule
+from rnndiag.rules.needs import Missing
 from rnndiag.rules.registry import RULES
 
 
@@ -16,6 +17,9 @@ class NotApplicable:
 
     code: str
     reason: str
+
+    unchecked: bool = False
+    """Whether there is something to judge that could not be looked at, rather than nothing."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,15 @@ def judge(result: FileResult, rules: Sequence[Rule] = RULES) -> Judgement:
     return Judgement(
         tuple(sorted(findings, key=lambda f: (order.get(f.layer, len(order)), f.layer, f.code))),
         tuple(rule.code for rule in able),
-        tuple(NotApplicable(code, reason) for code, reason in missing.items() if reason),
+        tuple(
+            NotApplicable(code, none.reason, none.unchecked)
+            for code, none in missing.items()
+            if none is not None
+        ),
     )
 
 
-def _missing(result: FileResult, rule: Rule) -> str | None:
+def _missing(result: FileResult, rule: Rule) -> Missing | None:
     """The first thing that the rule needs and the file's results do not have."""
-    return next(filter(None, (need.missing(result) for need in rule.needs)), None)
+    found = (need.missing(result) for need in rule.needs)
+    return next((none for none in found if none is not None), None)

@@ -13,72 +13,97 @@ Measurement = Literal["state map", "trace", "training state"]
 
 
 @dataclass(frozen=True)
+class Missing:
+    """Why a file's results do not have what a rule looks at."""
+
+    reason: str
+
+    unchecked: bool
+    """Whether it is there, or may be, and could not be looked at; else there is no such thing."""
+
+
+Look = Callable[[FileResult], Missing | None]
+
+
+@dataclass(frozen=True)
 class Need:
     """One thing that a rule looks at."""
 
     measurement: Measurement | None
     """What to measure for it."""
 
-    missing: Callable[[FileResult], str | None]
+    missing: Look
     """Why a file's results do not have it; None if they do."""
 
 
-def _layers(result: FileResult) -> str | None:
-    return None if result.layers else "no layer was measured"
+def _none(reason: str) -> Missing:
+    return Missing(reason, unchecked=False)
 
 
-def _traced(
-    wanted: Callable[[LayerResult], bool], otherwise: str
-) -> Callable[[FileResult], str | None]:
+def _unchecked(reason: str) -> Missing:
+    return Missing(reason, unchecked=True)
+
+
+def _layers(result: FileResult) -> Missing | None:
+    return None if result.layers else _unchecked("no layer was measured")
+
+
+def _traced(wanted: Callable[[LayerResult], bool], otherwise: str) -> Look:
     """Whether a layer of the wanted kind has a trace."""
 
-    def missing(result: FileResult) -> str | None:
+    def missing(result: FileResult) -> Missing | None:
         fitting = [item for item in result.layers if wanted(item)]
         if not fitting:
-            return otherwise if result.layers else "no layer was measured"
+            return _layers(result) or _none(otherwise)
         if any(item.trace is not None for item in fitting):
             return None
-        return next(filter(None, (item.not_measured for item in fitting)), "nothing was traced")
+        reasons = [item.not_measured for item in fitting if item.not_measured]
+        return _unchecked(reasons[0] if reasons else "nothing was traced")
 
     return missing
 
 
-def _state_map(result: FileResult) -> str | None:
+def _state_map(result: FileResult) -> Missing | None:
     plain = [item for item in result.layers if item.layer.cell == "rnn"]
     if not plain:
-        return "no plain RNN" if result.layers else "no layer was measured"
+        return _layers(result) or _none("no plain RNN")
     spectra = [item.spectrum for item in plain if item.spectrum is not None]
     if any(spectrum.state_map is not None for spectrum in spectra):
         return None
-    return next(filter(None, (item.not_measured for item in plain)), "no spectrum was measured")
+    reasons = [item.not_measured for item in plain if item.not_measured]
+    return _unchecked(reasons[0] if reasons else "no spectrum was measured")
 
 
-def _powers(result: FileResult) -> str | None:
+def _powers(result: FileResult) -> Missing | None:
     """What takes all eigenvalues, which a large matrix does not get."""
     maps = [item.spectrum.state_map for item in result.layers if item.spectrum is not None]
-    small = any(found is not None and found.eigenvalue_uncertainty is not None for found in maps)
-    return _state_map(result) or (None if small else "W_hh is too large for all its eigenvalues")
+    if any(found is not None and found.eigenvalue_uncertainty is not None for found in maps):
+        return _state_map(result)
+    return _state_map(result) or _unchecked("W_hh is too large for all its eigenvalues")
 
 
-def _optimizer(result: FileResult) -> str | None:
-    return "no optimizer's state" if result.training_state is None else None
+def _optimizer(result: FileResult) -> Missing | None:
+    return _none("no optimizer's state") if result.training_state is None else None
 
 
-def _gradient_norm(result: FileResult) -> str | None:
+def _gradient_norm(result: FileResult) -> Missing | None:
     state = result.training_state
-    return _optimizer(result) if state is None else state.absent
+    if state is None or state.absent is None:
+        return _optimizer(result)
+    return _none(state.absent)
 
 
-def _mapped_gradients(result: FileResult) -> str | None:
+def _mapped_gradients(result: FileResult) -> Missing | None:
     """Of the weights of at least one layer, and of other parameters to compare them with."""
     state = result.training_state
     if state is None or state.absent is not None:
         return _gradient_norm(result)
     if state.not_mapped is not None:
-        return f"whose gradients they are is not known: {state.not_mapped}"
+        return _unchecked(f"whose gradients they are is not known: {state.not_mapped}")
     names = {gradient.name for gradient in state.per_parameter}
     recurrent = {item.layer.keys[0] for item in result.layers}
-    return None if names & recurrent and names - recurrent else "no gradient of W_hh in the file"
+    both = names & recurrent and names - recurrent
+    return None if both else _none("no gradient of W_hh in the file")
 
 
 NOTHING = Need(None, lambda _: None)

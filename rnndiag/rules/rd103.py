@@ -11,7 +11,7 @@ or a smaller negative bias keeps ReLU units alive.
 from collections.abc import Iterable
 
 from rnndiag.analysis import FileResult
-from rnndiag.rules.base import Finding, Rule
+from rnndiag.rules.base import Degree, Finding, Rule
 from rnndiag.rules.needs import LAYERS
 
 
@@ -38,4 +38,5 @@ RULE = Rule(
     documentation=__doc__ or "",
     check=check,
     needs=(LAYERS,),
+    degree=Degree("zero_rows"),
 )

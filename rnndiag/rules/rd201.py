@@ -16,7 +16,7 @@ from collections.abc import Iterable
 
 from rnndiag.analysis import FileResult
 from rnndiag.readings.words import counted
-from rnndiag.rules.base import Finding, Rule
+from rnndiag.rules.base import Degree, Finding, Rule
 from rnndiag.rules.needs import STATE_MAP
 from rnndiag.rules.spectra import mapped
 
@@ -56,4 +56,5 @@ RULE = Rule(
     documentation=__doc__ or "",
     check=check,
     needs=(STATE_MAP,),
+    degree=Degree("steps_to_1e3", worse="lower"),
 )

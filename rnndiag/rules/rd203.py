@@ -15,7 +15,7 @@ from collections.abc import Iterable
 
 from rnndiag.analysis import FileResult
 from rnndiag.rounding import judged
-from rnndiag.rules.base import Finding, Rule
+from rnndiag.rules.base import Degree, Finding, Rule
 from rnndiag.rules.needs import POWERS
 from rnndiag.rules.spectra import mapped
 
@@ -49,5 +49,6 @@ RULE = Rule(
     documentation=__doc__ or "",
     check=check,
     needs=(POWERS,),
+    degree=Degree("transient_growth"),
     limit=10.0,
 )

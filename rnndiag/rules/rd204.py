@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 from rnndiag.analysis import FileResult
 from rnndiag.rounding import judged
-from rnndiag.rules.base import Finding, Rule
+from rnndiag.rules.base import Degree, Finding, Rule
 from rnndiag.rules.needs import POWERS
 from rnndiag.rules.spectra import mapped
 
@@ -50,5 +50,6 @@ RULE = Rule(
     documentation=__doc__ or "",
     check=check,
     needs=(POWERS,),
+    degree=Degree("eigenvalue_uncertainty"),
     limit=0.01,
 )

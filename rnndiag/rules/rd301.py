@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from rnndiag.analysis import FileResult
 from rnndiag.measure.verdict import EXPLODING_DECADES
 from rnndiag.rounding import power_of_ten
-from rnndiag.rules.base import Finding, Rule
+from rnndiag.rules.base import Degree, Finding, Rule
 from rnndiag.rules.needs import TRACE
 from rnndiag.rules.traces import Traced, exploding, names, traced
 
@@ -67,5 +67,6 @@ RULE = Rule(
     documentation=__doc__ or "",
     check=check,
     needs=(TRACE,),
+    degree=Degree("rate_per_step"),
     limit=EXPLODING_DECADES,
 )

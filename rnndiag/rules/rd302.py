@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 from rnndiag.analysis import FileResult
 from rnndiag.rounding import power_of_ten
-from rnndiag.rules.base import Finding, Rule
+from rnndiag.rules.base import Degree, Finding, Rule
 from rnndiag.rules.needs import TRACE
 from rnndiag.rules.traces import lost, traced
 
@@ -51,6 +51,7 @@ RULE = Rule(
     documentation=__doc__ or "",
     check=check,
     needs=(TRACE,),
+    degree=Degree("horizon", worse="lower"),
     limit=1e-3,
     milder="note",
 )

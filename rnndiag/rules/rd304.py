@@ -21,7 +21,7 @@ from collections.abc import Iterable
 
 from rnndiag.analysis import FileResult
 from rnndiag.measure.verdict import explodes
-from rnndiag.rules.base import Finding, Rule
+from rnndiag.rules.base import Degree, Finding, Rule
 from rnndiag.rules.needs import TANH_TRACE
 from rnndiag.rules.traces import traced
 
@@ -60,5 +60,6 @@ RULE = Rule(
     documentation=__doc__ or "",
     check=check,
     needs=(TANH_TRACE,),
+    degree=Degree("rate_per_step"),
     limit=1.0,
 )

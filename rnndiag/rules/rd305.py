@@ -15,7 +15,7 @@ from collections.abc import Iterable
 
 from rnndiag.analysis import FileResult
 from rnndiag.rounding import judged
-from rnndiag.rules.base import Finding, Rule
+from rnndiag.rules.base import Degree, Finding, Rule
 from rnndiag.rules.needs import LSTM_TRACE
 from rnndiag.rules.traces import names, traced
 
@@ -46,5 +46,6 @@ RULE = Rule(
     documentation=__doc__ or "",
     check=check,
     needs=(LSTM_TRACE,),
+    degree=Degree("dead_cells"),
     limit=0.01,
 )

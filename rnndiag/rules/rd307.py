@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from rnndiag.analysis import FileResult
 from rnndiag.rounding import power_of_ten
-from rnndiag.rules.base import Finding, Rule
+from rnndiag.rules.base import Degree, Finding, Rule
 from rnndiag.rules.needs import TRACE
 from rnndiag.rules.traces import lost, traced
 
@@ -44,5 +44,6 @@ RULE = Rule(
     documentation=__doc__ or "",
     check=check,
     needs=(TRACE,),
+    degree=Degree("horizon_float16", worse="lower"),
     limit=2.0**-14,
 )

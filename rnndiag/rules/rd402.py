@@ -10,13 +10,14 @@ critic's LSTM is at 4·10^-6 of the median, the actor's at 0.1).
 Remedy: check that the loss depends on this layer through more than one step.
 """
 
+import math
 from collections.abc import Iterable
 from statistics import median
 from typing import NamedTuple
 
 from rnndiag.analysis import FileResult
 from rnndiag.rounding import judged
-from rnndiag.rules.base import Finding, Rule
+from rnndiag.rules.base import Degree, Finding, Rule
 from rnndiag.rules.needs import MAPPED_GRADIENTS
 
 
@@ -58,7 +59,11 @@ def check(result: FileResult, rule: Rule) -> Iterable[Finding]:
                 f"starved recurrence: the RMS gradient of W_hh is {gradient.rms:.2g}, the other "
                 f"parameters' {gradient.usual:.2g} (median)",
                 "check that the loss depends on this layer through more than one step",
-                {"rms": gradient.rms, "median_of_others": gradient.usual},
+                {
+                    "rms": gradient.rms,
+                    "median_of_others": gradient.usual,
+                    "log10_ratio": math.log10(gradient.ratio) if gradient.ratio else -math.inf,
+                },
             )
 
 
@@ -72,5 +77,6 @@ RULE = Rule(
     documentation=__doc__ or "",
     check=check,
     needs=(MAPPED_GRADIENTS,),
+    degree=Degree("log10_ratio", worse="lower"),
     limit=1e-3,
 )

@@ -55,15 +55,18 @@ def rnndiag(
 
 def start(*arguments: object, folder: Path | None = None) -> subprocess.Popen[bytes]:
     """Start it as a terminal would: Ctrl-C reaches it even where the test runner ignores it."""
-    return subprocess.Popen(
-        [COMMAND, *map(str, arguments)],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        # One thread in the parent: nothing can be locked where the child is forked.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
-    )
+    # A signal that has a handler here has its default there; one that is ignored stays ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            [COMMAND, *map(str, arguments)],
+            cwd=folder,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def one_error(stderr: str) -> re.Match[str]:

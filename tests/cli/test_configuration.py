@@ -10,6 +10,7 @@ import pytest
 from cli.command import FIXTURES, expect_error, rnndiag
 
 from rnndiag.cli.configuration import KEYS, OPTIONS, PATH_KEYS, RULE_KEYS, load
+from rnndiag.render import COMMANDS
 
 CHAR = FIXTURES / "char_rnn.pt"
 EXPLODING = FIXTURES / "exploding_rnn.pt"
@@ -102,6 +103,19 @@ def test_a_place_in_pyproject_has_its_table(project, in_process):
 def test_explaining_a_rule_needs_no_configuration(project, in_process):
     Path("rnndiag.toml").write_text("selct = []")
     assert in_process("explain", "RD301").returncode == 0
+
+
+@pytest.mark.parametrize("text", ["selct = []", "select = ['RD9']", "[", "seq-len = 0"])
+def test_help_is_there_whatever_the_configuration_says(project, in_process, monkeypatch, text):
+    """Whoever has to mend it looks there."""
+    Path("rnndiag.toml").write_text(text)
+    monkeypatch.setenv("RNNDIAG_SEQ_LEN", "no number")
+    for command in (*COMMANDS, "explain"):
+        ran = in_process(command, "--help")
+        assert (ran.returncode, ran.stderr) == (0, "")
+        assert f"rnndiag {command}" in ran.stdout
+    assert rnndiag("check", "-h", folder=project).returncode == 0
+    assert in_process("--help").returncode == 0
 
 
 def test_every_key_that_is_an_option_is_one():

@@ -89,8 +89,9 @@ def test_what_could_not_be_judged_is_listed(in_process):
     missing = {none["code"]: none["reason"] for none in file["not_applicable"]}
     assert set(missing) == {"RD201", "RD202", "RD203", "RD204", "RD305"}
     assert len(file["judged"]) + len(missing) == 19
+    assert not any(none["unchecked"] for none in file["not_applicable"])
     shown = in_process("check", GRU, "--format", "table").stdout
-    assert "not applicable: RD201, RD202, RD203, RD204 (no plain RNN)\n" in shown
+    assert "- 5 rules not applicable (no LSTM, no plain RNN)\n" in shown
 
 
 def test_a_gate_whose_rules_all_have_nothing_to_judge_gives_no_verdict(in_process):

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from rnndiag.containers import norms
+from rnndiag.containers import plain_text
 from rnndiag.containers.norms import read_norms
 from rnndiag.errors import InputCode, RnndiagError
 
@@ -117,7 +117,7 @@ def test_files_that_are_no_text(tmp_path, monkeypatch):
         with pytest.raises(RnndiagError, match=word) as caught:
             read_norms(str(tmp_path / path))
         assert caught.value.code is InputCode.USAGE
-    monkeypatch.setattr(norms, "LARGEST", 2**20)
+    monkeypatch.setattr(plain_text, "LARGEST", 2**20)
     (tmp_path / "long").write_text("0.5\n" * 300_000)
     with pytest.raises(RnndiagError, match="more than 1 MB"):
         read_norms(str(tmp_path / "long"))

@@ -11,8 +11,10 @@ import torch
 from cli.command import FIXTURES
 from torch import nn
 
+from rnndiag.accepting import accept, baseline_of
 from rnndiag.advice import AdviceRequest
 from rnndiag.analysis import Request
+from rnndiag.baseline import Accepted, Baseline, Key
 from rnndiag.comparison import compare
 from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.report import Command, FailOn, FileReport, Report, SkippedFile, report_file
@@ -77,6 +79,7 @@ def nasty_report(name: str) -> Report:
     return Report("check", {}, (file, unread), (skipped,), "error")
 
 
+@functools.cache
 def gate_report(fail_on: FailOn = "error") -> Report:
     """An error, a note, a file without a verdict, and a skipped one."""
     files = (
@@ -85,6 +88,20 @@ def gate_report(fail_on: FailOn = "error") -> Report:
         FileReport("a b/cut#1.pt", error=RnndiagError(InputCode.DAMAGED, "cut", "copy it again")),
     )
     return Report("check", {}, files, (SkippedFile("README.md", "a text file"),), fail_on)
+
+
+@functools.cache
+def baseline_report(name: str = "base.json") -> Report:
+    """An error that is worse than accepted, a warning as accepted, a new one, a stale entry."""
+    files = gate_report().files
+    baseline = baseline_of(files, name)
+    exploding = baseline.relative(files[0].path)
+    kept = {key: one for key, one in baseline.entries.items() if key.code not in {"RD102", "RD301"}}
+    kept[Key(exploding, files[0].findings[0].layer, "RD301")] = Accepted("rate_per_step", 0.01)
+    kept[Key(exploding, f"{name}/0/forward", "RD103")] = Accepted("zero_rows", 3.0)
+    kept[Key("elsewhere.pt", "rnn/0/forward", "RD301")] = Accepted("rate_per_step", 3.0)
+    marked, comparison = accept(files, Baseline(name, kept), 0.1)
+    return Report("check", {}, marked, fail_on="warning", baseline=comparison)
 
 
 EMPTY = Report("check", {}, ())

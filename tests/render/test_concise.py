@@ -6,7 +6,17 @@ import re
 from dataclasses import replace
 
 import pytest
-from render.reports import ALL, COMMANDS, HOSTILE, fixture_file, fixture_report, measured, named
+from render.reports import (
+    ALL,
+    COMMANDS,
+    HOSTILE,
+    NASTY,
+    baseline_report,
+    fixture_file,
+    fixture_report,
+    measured,
+    named,
+)
 from torch import nn
 
 from rnndiag.escape import printable
@@ -96,3 +106,30 @@ def test_escaping_changes_nothing_twice():
     assert printable("encoder.lstm/0/forward") == "encoder.lstm/0/forward"
     assert printable("Größe") == "Größe"
     assert printable("a\udcff") == "a\\udcff"
+
+
+def test_what_a_baseline_accepts_is_neither_error_nor_warning():
+    lines = render(baseline_report(), Screen()).splitlines()
+    grades = [line.split(": ")[1].split()[:2] for line in lines[:6]]
+    assert grades == [
+        ["RD301", "error"],
+        ["RD304", "accepted"],
+        ["RD102", "warning"],
+        ["RD302", "accepted"],
+        ["RD307", "accepted"],
+        ["RD402", "accepted"],
+    ]
+    assert ", worse than accepted: rate per step is" in lines[0]
+    assert lines[6].startswith("exploding_rnn.pt:base.json/0/forward: RD103 stale: base.json")
+    assert lines[-1] == (
+        "no-verdict: files 2, errors 1, warnings 1, notes 0, unreadable 1, skipped 0, "
+        "accepted 4, stale 1"
+    )
+    assert "accepted" not in render(fixture_report("check"), Screen())
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_a_baselines_names_are_harmless(name):
+    text = render(baseline_report(name), Screen())
+    assert all(c.isprintable() or c == "\n" for c in text)
+    assert len(text.splitlines()) == 8

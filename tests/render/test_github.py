@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from render.reports import EMPTY, NASTY, fixture_file, gate_report, nasty_report
+from render.reports import EMPTY, NASTY, baseline_report, fixture_file, gate_report, nasty_report
 
 from rnndiag.render import Screen, renderer
 from rnndiag.report import Report
@@ -68,3 +68,20 @@ def test_names_are_harmless(name):
     if name.isprintable() and "::" not in name:
         assert decoded(shown[0]["file"]) == f"{name}.pt"
         assert f"it says {name}" in decoded(shown[0]["message"])
+
+
+def test_what_is_accepted_takes_no_annotation_and_what_is_stale_is_named():
+    shown = [(one["level"], one["title"]) for one in commands(baseline_report())]
+    layer = "model_state_dict.rnn/0/forward"
+    assert shown == [
+        ("error", f"RD301 in {layer}"),
+        ("error", "RD003 no verdict"),
+        ("warning", f"RD102 in {layer}"),
+        ("notice", "stale baseline entry"),
+    ]
+    assert "accepted 4, stale 1" in render(baseline_report(), Screen()).splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_a_baselines_names_are_harmless(name):
+    assert len(commands(baseline_report(name))) == 4

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from cli.command import FIXTURES, save, scaled_rnn
-from render.reports import ALL, HOSTILE, fixture_report, measured, named
+from render.reports import ALL, HOSTILE, baseline_report, fixture_report, measured, named
 
 from rnndiag.render import Screen, renderer
 from rnndiag.render.json.plain import plain
@@ -36,7 +36,7 @@ DRIVE |= {"horizon_1e2", "horizon_1e3", "growth_log10", "growth_lag", "worst_cas
 DRIVE |= {"lyapunov_samples"}
 DRIVE |= {"lyapunov", "lyapunov_standard_error", "overflow_step", "dead_cells", "saturated_gates"}
 DRIVE |= {"parameter_gradient_share", "loss_gradient"}
-FINDING = {"code", "severity", "layer", "message", "remedy", "evidence"}
+FINDING = {"code", "severity", "layer", "message", "remedy", "evidence", "baseline"}
 TRAINING = {"optimizer", "step", "gradient_rms_norm", "per_parameter"}
 ADVICE = {"clipping", "truncation", "changes", "snippets"}
 
@@ -182,3 +182,29 @@ def test_weights_that_are_not_finite(tmp_path):
     assert layer["weights"]["non_finite"] == 1
     assert layer["spectrum"] is None
     assert layer["trace"] is None
+
+
+def test_findings_say_how_they_stand_to_a_baseline():
+    whole = parsed(baseline_report())
+    found = {f["code"]: f["baseline"] for file in whole["files"] for f in file["findings"]}
+    assert {code: one["state"] for code, one in found.items()} == {
+        "RD301": "worse",
+        "RD304": "accepted",
+        "RD102": "new",
+        "RD302": "accepted",
+        "RD307": "accepted",
+        "RD402": "accepted",
+    }
+    assert found["RD301"] == {
+        "state": "worse",
+        "measure": "rate_per_step",
+        "accepted_value": 0.01,
+    }
+    assert found["RD402"]["non_finite"] == "-inf"
+    assert found["RD102"]["accepted_value"] is None
+    (stale,) = whole["baseline"].pop("stale")
+    assert stale == {"path": "exploding_rnn.pt", "layer": "base.json/0/forward", "code": "RD103"}
+    assert whole["baseline"] == {"path": "base.json", "tolerance": 0.1, "not_checked": 1}
+    without = parsed(fixture_report("check", "exploding_rnn.pt"))
+    assert without["baseline"] is None
+    assert all(f["baseline"] is None for file in without["files"] for f in file["findings"])

@@ -9,7 +9,15 @@ import pytest
 import torch
 from cli.command import FIXTURES, save, scaled_rnn
 from jsonschema import Draft202012Validator
-from render.reports import ALL, HOSTILE, difference, fixture_report, measured, named
+from render.reports import (
+    ALL,
+    HOSTILE,
+    baseline_report,
+    difference,
+    fixture_report,
+    measured,
+    named,
+)
 from torch import nn
 
 from rnndiag.errors import InputCode
@@ -56,6 +64,10 @@ def test_the_other_fixtures_fit(name):
 
 def test_a_comparison_fits():
     check(difference())
+
+
+def test_a_baseline_fits():
+    check(baseline_report())
 
 
 def test_odd_files_fit(tmp_path):

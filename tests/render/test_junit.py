@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from junitparser import Error, Failure, JUnitXml, Skipped
-from render.reports import EMPTY, NASTY, fixture_file, gate_report, nasty_report
+from render.reports import EMPTY, NASTY, baseline_report, fixture_file, gate_report, nasty_report
 
 from rnndiag.render import Screen, renderer
 from rnndiag.report import Report
@@ -91,3 +91,23 @@ def test_names_are_harmless(name):
     if name.isprintable() and "::" not in name:
         assert root[0].get("name") == f"{name}.pt"
         assert f"it says {name}" in root[0].find(".//failure").get("message")
+
+
+def test_what_a_baseline_accepts_passes_and_what_is_worse_fails():
+    found = suites(baseline_report())
+    exploding, length_one = found["exploding_rnn.pt"], found["length_one_rnn.pt"]
+    (failure,) = exploding["RD301 exploding gradient"].result
+    assert "worse than accepted" in failure.message
+    accepted = exploding["RD304 chaotic dynamics"]
+    assert accepted.result == []
+    assert accepted.system_out.startswith("accepted in model_state_dict.rnn/0/forward: chaotic")
+    assert isinstance(length_one["RD102 recurrence never trained"].result[0], Failure)
+    assert length_one["RD402 starved recurrence"].result == []
+    ((stale,),) = [case.result for case in found["stale baseline entries"].values()]
+    assert isinstance(stale, Skipped)
+    assert "RD103 stale: base.json accepts it" in stale.message
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_a_baselines_names_are_harmless(name):
+    assert len(suites(baseline_report(name))) == 4

@@ -14,6 +14,7 @@ from render.reports import (
     COMMANDS,
     EMPTY,
     NASTY,
+    baseline_report,
     difference,
     fixture_file,
     fixture_report,
@@ -141,3 +142,24 @@ def test_escaped_text_is_only_text_wherever_it_stands(name):
 
 def test_a_fence_is_longer_than_any_in_the_code():
     assert fenced("a\n```\nb", "python").startswith("````python\n")
+
+
+def test_what_a_baseline_accepts_is_folded_away():
+    shown = checked(page(baseline_report()))
+    table, _, rest = shown.partition("<details>")
+    assert re.findall(r"<td>(RD\d+)</td>", table) == ["RD003", "RD301", "RD102"]
+    assert "worse than accepted" in table
+    accepted, _, rest = rest.partition("</details>")
+    assert "<summary>4 findings accepted in <code>base.json</code></summary>" in accepted
+    assert re.findall(r"<td>(RD\d+)</td>", accepted) == ["RD304", "RD302", "RD307", "RD402"]
+    stale, _, rest = rest.partition("</details>")
+    assert "stale in the baseline: 1 finding" in stale
+    assert "RD103" in stale
+    # Remedies are for what is not accepted.
+    assert "RD102 in" in rest
+    assert "RD402 in" not in rest
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_a_baselines_names_are_harmless(name):
+    checked(page(baseline_report(name)))

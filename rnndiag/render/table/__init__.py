@@ -10,7 +10,7 @@ from rich.text import Text
 
 from rnndiag.escape import encodable, printable
 from rnndiag.render.base import Screen
-from rnndiag.render.table import comparing, findings, inspecting, spectrum, suggest, trace
+from rnndiag.render.table import closing, comparing, findings, inspecting, spectrum, suggest, trace
 from rnndiag.report import FileReport, Report
 
 
@@ -39,14 +39,24 @@ def _parts(report: Report, screen: Screen) -> Iterator[RenderableType]:
     if report.command == "diff":
         yield from comparing.show(report, screen)
         return
+    if report.command == "check":
+        yield from _gate(report)
+        return
     for file in report.files:
         if file.error is None:
             yield Text(_title(file), style="bold")
             yield from _body(report, file, screen)
-            show = findings.show if report.command == "check" else findings.list_codes
-            yield from show(file)
-    if report.command == "check":
-        yield from findings.closing(report)
+            yield from findings.list_codes(file)
+
+
+def _gate(report: Report) -> Iterator[RenderableType]:
+    """Files with something to say, then what is said of all of them."""
+    alone = len(report.files) == 1
+    for file in report.files:
+        if file.error is None and (alone or not closing.is_clean(file)):
+            yield Text(_title(file), style="bold")
+            yield from findings.show(file)
+    yield from closing.show(report)
 
 
 def _title(file: FileReport) -> str:

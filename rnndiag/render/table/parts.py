@@ -32,7 +32,7 @@ DETAILED_LAYERS = 4
 def table(*headers: str, left: Sequence[str] = ()) -> Table:
     """A plain table; columns named in `left` hold words, the others numbers.
 
-    Only layers' names and findings are folded where the screen is narrow.
+    Only layers' names and the like are folded where the screen is narrow.
     """
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for header in headers:
@@ -42,7 +42,7 @@ def table(*headers: str, left: Sequence[str] = ()) -> Table:
     return made
 
 
-FOLDING = {"layer", "finding", "W_hh block norms", "value", "basis"}
+FOLDING = {"layer", "W_hh block norms", "value", "basis"}
 """Columns that may take several lines."""
 
 
