@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import runpy
 import shutil
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 import pytest
+import yaml
 from jsonschema import Draft4Validator
 from plugs.checkout import ROOT, check_out, require_index
 from plugs.composite import ACTION, EXPRESSION, Run, start, take
@@ -72,6 +75,25 @@ def test_every_input_is_used_and_every_output_comes_from_a_step():
     known |= {"steps.check.outputs.findings", "steps.check.outputs.report"}
     values = [made["value"] for made in ACTION["outputs"].values()]
     assert {t.strip() for v in values for t in EXPRESSION.fullmatch(v)[1].split("||")} == known
+
+
+def test_the_readme_uses_what_there_is():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    stanzas = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+    hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    ((step,), (repository,)) = stanzas
+    assert step["with"].keys() <= ACTION["inputs"].keys()
+    assert repository["hooks"] == [{"id": hook["id"]} for hook in hooks]
+
+
+def test_findings_that_a_baseline_accepts_are_not_counted(tmp_path):
+    """Nor missed where they are new or worse, or where there is no baseline."""
+    states = ("accepted", "new", "worse")
+    findings = [{"baseline": {"state": state}} for state in states] + [{"baseline": None}, {}]
+    report = tmp_path / "report.json"
+    report.write_text(json.dumps({"files": [{"findings": findings}, {"findings": []}]}))
+    script = runpy.run_path(str(ROOT / ".ci" / "action.py"))
+    assert script["outcome"](report) == {"findings": 4, "report": report}
 
 
 # What it does
