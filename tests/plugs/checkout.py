@@ -48,7 +48,10 @@ def check_out(folder: Path) -> Path:
 
 
 def require_index(folder: Path) -> None:
-    """Skip where pip reaches no index. Not in CI: `make test` has just installed from one."""
+    """After a failed installation: skip where pip reaches no index to install from.
+
+    Not in CI, where `make test` has just done so.
+    """
     pip = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder)
     ran = subprocess.run([*pip, "setuptools>=77"], capture_output=True, text=True, check=False)
     if ran.returncode and "CI" not in os.environ:
