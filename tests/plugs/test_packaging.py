@@ -18,6 +18,9 @@ from plugs.checkout import ROOT, check_out, clean_environment, git
 import rnndiag
 from rnndiag.rules import RULES
 
+# One process: what is installed or built once is not made again in another.
+pytestmark = pytest.mark.xdist_group("packaging")
+
 NEEDED = ["numpy", "rich", "typer"]
 
 SHOW_SCHEMA = """

@@ -13,6 +13,9 @@ import torch
 import yaml
 from plugs.checkout import ROOT, check_out, clean_environment, git, require_index
 
+# One process: what is installed or built once is not made again in another.
+pytestmark = pytest.mark.xdist_group("pre_commit")
+
 FIXTURES = ROOT / "fixtures"
 (HOOK,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
 ENDINGS = ("ckpt", "npz", "pt", "pth", "pth.tar", "safetensors", "th")
