@@ -19,7 +19,7 @@ demo: $(RUNTIME) ## install without torch and look at the bundled checkpoint
 	$(BIN)/rnndiag bptt-trace --seq-len 200
 
 test: $(DEVELOP) ## run the tests
-	$(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 lint: $(DEVELOP) ## ruff: rules and formatting
 	$(BIN)/ruff check .

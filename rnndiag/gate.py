@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
@@ -44,6 +44,9 @@ class Batch:
     allow_empty: bool = False
     """Whether a pattern may match nothing."""
 
+    skip_others: bool = False
+    """Whether a named file, too, may hold no recurrent weights."""
+
     judging: Judging = field(default_factory=Judging)
     """Which rules judge which file."""
 
@@ -72,11 +75,18 @@ def check_paths(
     skipped: list[SkippedFile] = []
     for candidate, report in zip(candidates, _reports(candidates, request, batch), strict=True):
         error = report.error
-        if error is not None and not candidate.named and error.code in SKIPPABLE:
+        if error is not None and error.code in _skippable(candidate, batch):
             skipped.append(SkippedFile(report.path, error.what, error.code))
         else:
             reports.append(report)
     return tuple(reports), tuple(skipped)
+
+
+def _skippable(candidate: _Candidate, batch: Batch) -> Set[InputCode]:
+    """What the file may be; a named one that is no checkpoint at all always needs a look."""
+    if candidate.named:
+        return {InputCode.NO_RECURRENT_WEIGHTS} if batch.skip_others else set()
+    return SKIPPABLE
 
 
 def _reports(
@@ -105,7 +115,7 @@ def _examine(candidate: _Candidate, request: Request, batch: Batch) -> FileRepor
         candidate.path,
         request,
         shown_as=shown,
-        named=candidate.named,
+        named=candidate.named and not batch.skip_others,
         judging=batch.judging,
     )
     return portable(report, batch.measures)

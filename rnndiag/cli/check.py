@@ -12,7 +12,7 @@ from rnndiag.cli.accepting import Accepting
 from rnndiag.cli.groups import spread
 from rnndiag.cli.locate import locate
 from rnndiag.cli.options import GateFailOnOption, Output, Reading, Selecting, Tracing
-from rnndiag.cli.output import chosen_format, progress_bar, show
+from rnndiag.cli.output import chosen_formats, progress_bar, show
 from rnndiag.errors import InputCode, RnndiagError
 
 if TYPE_CHECKING:
@@ -44,16 +44,28 @@ class Gating:
     allow_empty: Annotated[
         bool, typer.Option("--allow-empty", help="Exit 0 where there is no checkpoint to check.")
     ] = False
+    skip_others: Annotated[
+        bool,
+        typer.Option(
+            "--skip-others",
+            help="Skip a named file that holds no recurrent weights, as in folders.",
+        ),
+    ] = False
 
     def batch(self, measures: bool, judging: Judging) -> Batch:
         """How to go through the files."""
         from rnndiag.gate import Batch
 
-        return Batch(self.jobs or _cores(), measures, self.allow_empty, judging)
+        jobs = self.jobs or _cores()
+        return Batch(jobs, measures, self.allow_empty, self.skip_others, judging)
 
     def settings(self) -> dict[str, Setting]:
         """As they stand in the report, which does not depend on how many processes made it."""
-        return {"exit_zero": self.exit_zero, "allow_empty": self.allow_empty}
+        return {
+            "exit_zero": self.exit_zero,
+            "allow_empty": self.allow_empty,
+            "skip_others": self.skip_others,
+        }
 
 
 @spread
@@ -68,16 +80,15 @@ def check(
     fail_on: GateFailOnOption = "error",
 ) -> int:
     """Gate: apply the rules to files and folders; exit 0 clean, 1 findings, 2 no verdict."""
-    chosen = chosen_format("check", output)
+    chosen = chosen_formats("check", output)
     named = _named(paths, reading.optimizer)
     # Only now: --help and usage errors need none of this, nor numpy.
     from rnndiag.gate import check_paths
-    from rnndiag.render import FORMATS
     from rnndiag.report import Report
 
     judging = selecting.judging()
     known = accepting.known()
-    batch = gating.batch(FORMATS[chosen].measures, judging)
+    batch = gating.batch(chosen.measures, judging)
     with progress_bar(silent=output.silent, doing="checking files") as progress:
         trace = tracing.request() if judging.needs("trace") else None
         request = reading.request(progress, trace=trace, judging=judging)

@@ -8,7 +8,7 @@ import typer
 
 from rnndiag.cli.groups import spread
 from rnndiag.cli.options import FailOnOption, Output, Reading, Selecting, Tracing
-from rnndiag.cli.output import chosen_format, progress_bar, show
+from rnndiag.cli.output import chosen_formats, progress_bar, show
 from rnndiag.errors import InputCode, RnndiagError
 
 Checkpoints = Annotated[
@@ -31,7 +31,7 @@ def diff(
     """The same measures of several checkpoints side by side, in the order given."""
     if len(checkpoints) < 2:
         raise RnndiagError(InputCode.USAGE, "one checkpoint given", "name two or more to compare")
-    chosen = chosen_format("diff", output)
+    chosen = chosen_formats("diff", output)
     from rnndiag.comparison import compare
     from rnndiag.paths import shown_path
     from rnndiag.report import Report, report_file

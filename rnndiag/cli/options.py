@@ -239,6 +239,14 @@ class Output:
         str | None,
         typer.Option("--output", "-o", metavar="FILE", help="Write there, not to stdout."),
     ] = None
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FORMAT=FILE",
+            show_default=False,
+            help="The same report in this format, too, to that file. May be repeated.",
+        ),
+    ] = None
     plot: Annotated[
         str | None,
         typer.Option(

@@ -18,6 +18,7 @@ from rnndiag.escape import encodable, printable
 from rnndiag.progress import Progress, Silent
 
 if TYPE_CHECKING:
+    from rnndiag.cli.formats import Formats
     from rnndiag.cli.options import Output
     from rnndiag.render import Screen
     from rnndiag.report import Command, Report
@@ -55,42 +56,36 @@ def progress_bar(silent: bool, doing: str = "tracing gradients") -> Iterator[Pro
         bar.close()
 
 
-def chosen_format(command: Command, output: Output) -> str:
-    """The name of the one asked for, else of what suits the stream.
+def chosen_formats(command: Command, output: Output) -> Formats:
+    """Those asked for, else what suits the stream.
 
     Raises RnndiagError (RD007) for one that the command does not have, and for a picture that
     cannot be drawn: before anything is measured.
     """
-    from rnndiag.render import FORMATS
+    from rnndiag.cli.formats import formats
 
     to_terminal = output.output is None and _stdout().isatty()
-    name = output.format_name or ("table" if to_terminal else "concise")
-    commands = FORMATS[name].commands
-    if command not in commands:
-        offered = ", ".join(key for key, made in FORMATS.items() if command in made.commands)
-        what = f"--format {name} is for {', '.join(commands)}"
-        raise RnndiagError(InputCode.USAGE, what, f"{command} has {offered}")
+    chosen = formats(command, output, "table" if to_terminal else "concise")
     if output.plot is not None:
         from rnndiag.plots import require_plot
 
         require_plot(command, output.plot)
-    return name
+    return chosen
 
 
-def show(report: Report, format_name: str, output: Output) -> int:
+def show(report: Report, chosen: Formats, output: Output) -> int:
     """Render a report and its picture, put them where they belong, and return the exit code."""
-    from rnndiag.render import FORMATS, renderer
-
     for file in report.files:
         if file.error is not None:
             complain(file.error, file.path)
     if report.failure is not None:
         complain(report.failure)
     to_terminal = output.output is None and _stdout().isatty()
-    text = renderer(format_name)(report, _screen(to_terminal, output.output is not None))
-    for variable, name in FORMATS[format_name].appended.items():
-        if target := os.environ.get(variable):
-            _append(report, name, Path(target))
+    text = _rendered(report, chosen.shown, to_terminal, output.output is not None)
+    for name, target in chosen.appended(os.environ):
+        _append(_rendered(report, name), target)
+    for name, target in chosen.also:
+        write_file(target, _rendered(report, name).encode())
     if output.plot is not None:
         from rnndiag.plots import draw
 
@@ -102,11 +97,14 @@ def show(report: Report, format_name: str, output: Output) -> int:
     return int(report.exit_code)
 
 
-def _append(report: Report, name: str, target: Path) -> None:
-    """The report in another format, at the end of a file that others write to as well."""
+def _rendered(report: Report, name: str, to_terminal: bool = False, to_file: bool = True) -> str:
     from rnndiag.render import renderer
 
-    text = renderer(name)(report, _screen(to_terminal=False, to_file=True))
+    return renderer(name)(report, _screen(to_terminal, to_file))
+
+
+def _append(text: str, target: Path) -> None:
+    """At the end of a file that others write to as well."""
     try:
         with target.open("a", encoding="utf-8") as file:
             file.write(text)

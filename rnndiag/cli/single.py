@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rnndiag.cli.locate import locate
 from rnndiag.cli.options import FailOn, Output, Reading, Selecting, Tracing
-from rnndiag.cli.output import chosen_format, progress_bar, show
+from rnndiag.cli.output import chosen_formats, progress_bar, show
 
 if TYPE_CHECKING:
     from rnndiag.advice import AdviceRequest
@@ -26,7 +26,7 @@ def run_single(
     advice: AdviceRequest | None = None,
 ) -> int:
     """Find the checkpoint, measure it, show it; returns the exit code."""
-    chosen = chosen_format(command, output)
+    chosen = chosen_formats(command, output)
     path, name = locate(checkpoint, output.quiet, gate=fail_on != "never")
     # Only now: --help and usage errors need none of this, nor numpy.
     from rnndiag.paths import shown_path
