@@ -45,6 +45,7 @@ def _truncation(truncation: TruncationAdvice) -> Object:
         "chunk": truncation.chunk,
         "layer": truncation.layer,
         "drive": truncation.drive,
+        "bidirectional": truncation.both_ways,
         "unknown": truncation.unknown,
         "bias_at": truncation.bias_at,
         "cosine_at": truncation.cosine_at,

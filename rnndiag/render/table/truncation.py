@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rnndiag.advice import TruncationAdvice
 from rnndiag.advice.present import PresentTruncation
 from rnndiag.advice.truncation import TruncationEvidence
-from rnndiag.readings.words import counted
+from rnndiag.readings.words import counted, listed
 
 _STATUS = {
     "measured": "measured on your inputs and loss",
@@ -88,6 +88,11 @@ def read_truncation(truncation: TruncationAdvice) -> Iterator[str]:
         yield from _measured(truncation, truncation.evidence, where)
     if truncation.present is not None:
         yield from _read_present(truncation.present)
+    if truncation.both_ways:
+        yield (
+            f"Truncation: nothing of this is for {listed(truncation.both_ways)}: what reads both "
+            "ways starts at both ends, so give it whole sequences."
+        )
 
 
 def _measured(
