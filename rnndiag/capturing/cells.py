@@ -100,7 +100,7 @@ class CellCalls:
         self._name = name
         self._kind = _kind(cell)
         self._cell = cell
-        self._open: dict[int, tuple[list[weakref.ref[Tensor]], CellLoop]] = {}
+        self._open: dict[int, tuple[tuple[weakref.ref[Tensor], ...], CellLoop]] = {}
         """By the id of the h that a loop returned last."""
 
     def record(
@@ -125,16 +125,20 @@ class CellCalls:
             guarded = self._cell.weight_ih.requires_grad and not autocast
             loop = CellLoop(self._name, self._kind, arrived, *_beginning(states, outputs), guarded)
             self._forget()
-        self._open[id(outputs[0])] = [weakref.ref(each) for each in outputs], loop
+        self._open[id(outputs[0])] = tuple(map(weakref.ref, outputs)), loop
         return loop.add(inputs, outputs)
 
     def _continued(self, states: Sequence[Tensor | None]) -> CellLoop | None:
         """The loop whose last outputs these states are; it is closed to any other call."""
-        refs, loop = self._open.get(id(states[0]), ([], None))
-        if loop is None or any(ref() is not s for ref, s in zip(refs, states, strict=True)):
+        key = id(states[0])
+        link = self._open.get(key)
+        if link is None:
             return None
-        del self._open[id(states[0])]
-        return loop
+        for ref, state in zip(link[0], states, strict=True):
+            if ref() is not state:
+                return None
+        del self._open[key]
+        return link[1]
 
     def _forget(self) -> None:
         """Let go of the loops that nothing can continue any more."""
