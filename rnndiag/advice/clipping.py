@@ -103,6 +103,9 @@ def advise_clipping(
         advice = _already_clipped(state, state.gradient_rms_norm, state.clipped_at)
     else:
         advice = _from_state(state, state.gradient_rms_norm, present)
+    if len(norms) and advice.basis in {"already-clipped", "optimizer-state"}:
+        unused = f"every {word} norm is zero, so they were left out"
+        advice = replace(advice, caveats=(unused, *advice.caveats))
     return replace(advice, present=present, shares=shares)
 
 
@@ -171,7 +174,10 @@ def _firing(norm: float, value: float, present: PresentClip | None) -> str:
     """What a mean square says of the share of steps above a value: Markov's inequality."""
     untold = "a mean tells neither how often it fires nor spikes"
     if present is not None and present.algorithm == "norm":
-        return f"{untold}; what was clipped at {present.value:g} was larger before"
+        return (
+            f"{untold}; what was clipped at {present.value:g} was larger before, so the true mean "
+            "is no smaller"
+        )
     two, five = (f"{(norm / (k * value)) ** 2:.0%}" for k in (2, 5))
     return f"{untold}; at most {two} of steps were above {2 * value:g}, {five} above {5 * value:g}"
 

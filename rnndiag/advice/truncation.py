@@ -56,6 +56,9 @@ class TruncationEvidence:
     half_cosine: tuple[float, float] | None
     """The cosine in either half, the smaller first."""
 
+    loss_steps: tuple[int, int] | None = None
+    """Of a recorded loss: at how many of its steps it was followed back, and how many it has."""
+
 
 @dataclass(frozen=True)
 class TruncationAdvice:
@@ -232,6 +235,7 @@ class _Case:
             _range([lags_for(half.sliding.bias, self._bare.bias) for half in halves]),
             _range([float(half.bias) for half in each]),
             _range([float(half.cosine) for half in each]),
+            self._gram.loss_steps,
         )
 
 

@@ -151,3 +151,9 @@ def test_a_convention_is_called_one_and_says_what_to_supply(known, words):
 def test_the_files_caveats_come_first():
     known = state(caveats=("includes weight decay * weights",))
     assert advise_clipping(ClipEvidence(state=known)).caveats[0] == known.caveats[0]
+
+
+def test_logged_norms_that_are_all_zero_are_said_to_be_left_out():
+    advice = advise_clipping(ClipEvidence(logged=[0.0, 0.0], state=state()))
+    assert advice.basis == "optimizer-state"
+    assert "every logged norm is zero, so they were left out" in advice.caveats

@@ -52,6 +52,7 @@ def _truncation(truncation: TruncationAdvice) -> Object:
         "split_half": None if evidence is None else evidence.half_lags,
         "bias_at_split_half": None if evidence is None else evidence.half_bias,
         "cosine_at_split_half": None if evidence is None else evidence.half_cosine,
+        "loss_steps": None if evidence is None else evidence.loss_steps,
         "present": present and dataclasses.asdict(present),
         "curve": truncation.curves and _curve(truncation.curves),
     }

@@ -101,7 +101,7 @@ def _measured(
     yield (
         f"Truncation: with lags 0 to {(truncation.lags or 1) - 1} the gradient of all recurrent "
         f"parameters is off by {_percent(evidence.bias)} of its size (cosine "
-        f"{evidence.cosine:.3f}); {where}.{_halves(evidence)}"
+        f"{evidence.cosine:.3f}); {where}.{_halves(evidence)}{_followed(evidence)}"
     )
     if truncation.unknown:
         drawn = " and ".join(_DRAWN[what] for what in truncation.unknown)
@@ -120,6 +120,14 @@ def _halves(evidence: TruncationEvidence) -> str:
     bias = _range(*map(_percent, evidence.half_bias))
     cosine = _range(*(f"{value:.3f}" for value in evidence.half_cosine))
     return f" Either half of the samples alone: {lags} lags; off by {bias}, cosine {cosine}."
+
+
+def _followed(evidence: TruncationEvidence) -> str:
+    """That it is an estimate, where too many steps have a loss."""
+    followed, present = evidence.loss_steps or (0, 0)
+    if followed == present:
+        return ""
+    return f" Estimated from {followed} of the {present} steps that have a loss, spread evenly."
 
 
 def _range(low: str, high: str) -> str:
