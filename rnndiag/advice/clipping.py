@@ -55,7 +55,7 @@ class ClippingAdvice:
     caveats: tuple[str, ...] = ()
 
     fires: float | None = None
-    """Share of the measured steps whose norm is above max_norm; None where there are none."""
+    """Share of the measured steps whose norm is above max_norm; None of fewer than two."""
 
     present: PresentClip | None = None
     """A clip setting that the file itself holds, and what it does."""
@@ -121,7 +121,8 @@ def _from_norms(norms: np.ndarray, word: str, left_out: int) -> ClippingAdvice:
     fires = float(np.mean(norms > value))
     caveats = [UNITS]
     if few:
-        caveats.append(f"{len(norms)} norms show no spikes: a percentile needs {FEWEST}")
+        shown = "one norm shows" if len(norms) == 1 else f"{len(norms)} norms show"
+        caveats.append(f"{shown} no spikes: a percentile needs {FEWEST}")
     if word == "captured" and left_out:
         caveats.append(f"{left_out} captured norms are not finite and were left out")
     near = float(np.mean(norms >= (1.0 - PILE[0]) * norms.max()))
@@ -134,12 +135,14 @@ def _from_norms(norms: np.ndarray, word: str, left_out: int) -> ClippingAdvice:
         max_norm=value,
         basis="logged-norms" if word == "logged" else "probe",
         reasonable_range=(SPREAD[0] * mean, SPREAD[1] * mean) if few else None,
-        reason=(
+        reason=f"the one {word} norm, {mean:.4g}"
+        if len(norms) == 1
+        else (
             f"{what} of {len(norms):,} {word} norms (median {np.median(norms):.4g}, "
             f"largest {norms.max():.4g}); it would have clipped {fires:.1%} of those steps"
         ),
         caveats=tuple(caveats),
-        fires=fires,
+        fires=fires if len(norms) > 1 else None,
     )
 
 
