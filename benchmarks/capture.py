@@ -59,21 +59,25 @@ def one_step(model: nn.Module, optimizer: torch.optim.Optimizer, symbols: torch.
     return time.process_time() - start
 
 
-def added(kind: type[nn.Module], hidden: int, layers: int, steps: int, batch: int) -> float:
-    """Share that capturing adds: the median ratio of two steps in turn, with and without.
+def added(
+    kind: type[nn.Module], hidden: int, layers: int, steps: int, batch: int
+) -> tuple[float, float]:
+    """Share that capturing adds, of the median and of the fastest of steps with and without.
 
-    Entering and leaving the block is not a step and not counted; saving is done once, after it.
+    They are timed in turn: what else the machine does slows both, and the fastest least. Entering
+    and leaving the block is not a step and not counted; saving is done once, after it.
     """
     model = Tagger(kind, hidden, layers)
     optimizer = torch.optim.Adam(model.parameters())
     symbols = torch.randint(1000, (steps, batch))
     one_step(model, optimizer, symbols)
-    ratios = []
+    plain, captured = [], []
     for _ in range(ROUNDS):
-        plain = one_step(model, optimizer, symbols)
+        plain.append(one_step(model, optimizer, symbols))
         with rnndiag.capture(model):
-            ratios.append(one_step(model, optimizer, symbols) / plain)
-    return statistics.median(ratios) - 1.0
+            captured.append(one_step(model, optimizer, symbols))
+    median = statistics.median(captured) / statistics.median(plain)
+    return median - 1.0, min(captured) / min(plain) - 1.0
 
 
 CASES = (
@@ -91,13 +95,13 @@ def main() -> int:
     """Print every case, the dearest first; 1 where one costs more than was promised."""
     torch.set_num_threads(1)
     rows = sorted(((added(*case), case) for case in CASES), key=lambda row: row[0], reverse=True)
-    for share, (kind, hidden, layers, steps, batch) in rows:
+    for (share, fastest), (kind, hidden, layers, steps, batch) in rows:
         kept = "kept" if share <= PROMISED else "MISSED"
         print(
-            f"{share:+7.1%} (promised {PROMISED:.0%}, {kept})  capture: {kind.__name__} {hidden} x "
-            f"{layers}, T = {steps}, batch {batch}"
+            f"{share:+7.1%}, fastest {fastest:+6.1%} (promised {PROMISED:.0%}, {kept})  capture: "
+            f"{kind.__name__} {hidden} x {layers}, T = {steps}, batch {batch}"
         )
-    return int(rows[0][0] > PROMISED)
+    return int(rows[0][0][0] > PROMISED)
 
 
 if __name__ == "__main__":

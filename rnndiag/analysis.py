@@ -81,6 +81,18 @@ class FileResult:
     seq_len_source: str = ""
     """"given", "default", or the name of the file's own setting."""
 
+    companion: Checkpoint | None = None
+    """The file that holds the optimizer's state, where it is one of its own."""
+
+    @property
+    def files(self) -> tuple[Checkpoint, ...]:
+        """All that say something of this training."""
+        return _files(self.checkpoint, self.companion)
+
+
+def _files(checkpoint: Checkpoint, companion: Checkpoint | None) -> tuple[Checkpoint, ...]:
+    return (checkpoint,) if companion is None else (checkpoint, companion)
+
 
 def analyse(checkpoint: Checkpoint, request: Request, require_layers: bool = True) -> FileResult:
     """Recognise and measure everything that was asked for.
@@ -89,21 +101,23 @@ def analyse(checkpoint: Checkpoint, request: Request, require_layers: bool = Tru
     layers. Raises RnndiagError: RD006 without recurrent weights, RD007 for a --layer that matches
     nothing or inputs that fit nothing, and what is wrong with the optimizer's own file.
     """
-    state = _training_state(checkpoint, request)
+    companion = _companion(request.optimizer)
+    state = _training_state(checkpoint, companion, request)
     recognition = recognise(checkpoint, request.declarations)
     if not recognition.modules:
         if require_layers or not recognition.unrecognised:
             raise explain_absence(checkpoint, recognition)
-        return FileResult(checkpoint, recognition, (), state)
+        return FileResult(checkpoint, recognition, (), state, companion=companion)
     modules = _selected(recognition.modules, request.layer)
     request = _fitted(request, modules)
-    seq_len, source = _sequence_length(checkpoint, request.trace)
+    request, source = _of_certain_length(request, _files(checkpoint, companion))
     layers = [
         result
         for module in modules
         for result in _measure_module(module, recognition, checkpoint, request)
     ]
-    return FileResult(checkpoint, recognition, tuple(layers), state, seq_len, source)
+    seq_len = None if request.trace is None else request.trace.seq_len
+    return FileResult(checkpoint, recognition, tuple(layers), state, seq_len, source, companion)
 
 
 def _fitted(request: Request, modules: Sequence[RecurrentModule]) -> Request:
@@ -115,32 +129,46 @@ def _fitted(request: Request, modules: Sequence[RecurrentModule]) -> Request:
     return replace(request, trace=fitted_request(modules, request.trace))
 
 
-def _sequence_length(checkpoint: Checkpoint, trace: TraceRequest | None) -> tuple[int | None, str]:
-    """Steps that will be traced and who says so."""
-    if trace is None:
-        return None, ""
+def _of_certain_length(request: Request, files: Sequence[Checkpoint]) -> tuple[Request, str]:
+    """The request with the steps that will be traced, and who says so."""
+    if request.trace is None:
+        return request, ""
     from rnndiag.tracing import sequence_length
 
-    return sequence_length(checkpoint, trace)
+    seq_len, source = sequence_length(files, request.trace)
+    return replace(request, trace=replace(request.trace, seq_len=seq_len)), source
 
 
-def _training_state(checkpoint: Checkpoint, request: Request) -> TrainingState | None:
+def _companion(path: str | None) -> Checkpoint | None:
+    """The optimizer's own file, where one is named."""
+    if path is None:
+        return None
+    try:
+        return read(path)
+    except RnndiagError as error:
+        raise RnndiagError(
+            error.code, f"the optimizer's file {path}: {error.what}", error.remedy
+        ) from error
+
+
+def _training_state(
+    checkpoint: Checkpoint, companion: Checkpoint | None, request: Request
+) -> TrainingState | None:
     """Of the companion file where one is named, else of the checkpoint itself."""
     if not request.training_state:
         return None
-    companion = request.optimizer
     if companion is None:
         return training_state(checkpoint)
     try:
-        state = training_state(checkpoint, read(companion))
+        state = training_state(checkpoint, companion)
     except RnndiagError as error:
         raise RnndiagError(
-            error.code, f"the optimizer's file {companion}: {error.what}", error.remedy
+            error.code, f"the optimizer's file {request.optimizer}: {error.what}", error.remedy
         ) from error
     if state is None:
         raise RnndiagError(
             InputCode.USAGE,
-            f"the optimizer's file {companion} holds no running averages of an optimizer",
+            f"the optimizer's file {request.optimizer} holds no running averages of an optimizer",
             "name the file that has the optimizer's state_dict",
         )
     return state

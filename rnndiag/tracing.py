@@ -65,8 +65,8 @@ class TraceRequest:
     """Recorded sequences with their loss gradients, instead of all of the above but `exponents`."""
 
 
-def sequence_length(checkpoint: Checkpoint, trace: TraceRequest) -> tuple[int, str]:
-    """Steps to trace, and who says so: "given", "default" or the name of the file's setting."""
+def sequence_length(files: Sequence[Checkpoint], trace: TraceRequest) -> tuple[int, str]:
+    """Steps to trace, and who says so: "given", "default" or the name of a file's setting."""
     if trace.seq_len is not None:
         return trace.seq_len, "given"
     if trace.probe is not None:
@@ -74,7 +74,7 @@ def sequence_length(checkpoint: Checkpoint, trace: TraceRequest) -> tuple[int, s
     if trace.inputs_tbi is not None:
         return len(trace.inputs_tbi), "given"
     # What a truncation costs shows only in a window that is longer than it.
-    setting = sequence_length_setting(checkpoint, truncated=not trace.compare_lags)
+    setting = sequence_length_setting(*files, truncated=not trace.compare_lags)
     if setting is not None and int(setting.value) not in CREDIBLE_LENGTHS:
         setting = None
     return (int(setting.value), setting.name) if setting else (DEFAULT_SEQ_LEN, "default")
@@ -97,7 +97,7 @@ def trace_recurrent(
         for traces in _trace_recorded(module, cells, recorded, trace, progress):
             yield from traces
         return
-    seq_len, _ = sequence_length(checkpoint, trace)
+    seq_len, _ = sequence_length((checkpoint,), trace)
     drives = _drives(module, recognition, checkpoint, trace)
     setup = _setup(module, cells, trace, seq_len)
     if trace.readout is not None:

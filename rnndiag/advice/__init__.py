@@ -70,11 +70,11 @@ def _clipping(result: FileResult, request: AdviceRequest) -> ClippingAdvice:
 
 
 def _present_clip(result: FileResult, evidence: ClipEvidence) -> PresentClip | None:
-    """The clip setting in the file, by norm before one by value."""
-    by_norm = clip_setting(result.checkpoint)
+    """The clip setting in the files, by norm before one by value."""
+    by_norm = clip_setting(*result.files)
     if by_norm is not None:
         return judge_norm(by_norm, *evidence.measured, evidence.state)
-    by_value = value_clip_setting(result.checkpoint)
+    by_value = value_clip_setting(*result.files)
     return None if by_value is None else judge_value(by_value, evidence.state)
 
 
@@ -82,4 +82,4 @@ def _present_truncation(result: FileResult, request: AdviceRequest) -> Setting |
     """The truncation in use, and who says so."""
     if request.truncation is not None:
         return Setting("given", request.truncation)
-    return truncation_setting(result.checkpoint)
+    return truncation_setting(*result.files)

@@ -55,7 +55,7 @@ class ClippingAdvice:
     caveats: tuple[str, ...] = ()
 
     fires: float | None = None
-    """Share of the measured steps whose norm is above max_norm; None where there are none."""
+    """Share of the measured steps whose norm is above max_norm; None of fewer than two."""
 
     present: PresentClip | None = None
     """A clip setting that the file itself holds, and what it does."""
@@ -103,6 +103,9 @@ def advise_clipping(
         advice = _already_clipped(state, state.gradient_rms_norm, state.clipped_at)
     else:
         advice = _from_state(state, state.gradient_rms_norm, present)
+    if len(norms) and advice.basis in {"already-clipped", "optimizer-state"}:
+        unused = f"every {word} norm is zero, so they were left out"
+        advice = replace(advice, caveats=(unused, *advice.caveats))
     return replace(advice, present=present, shares=shares)
 
 
@@ -118,7 +121,8 @@ def _from_norms(norms: np.ndarray, word: str, left_out: int) -> ClippingAdvice:
     fires = float(np.mean(norms > value))
     caveats = [UNITS]
     if few:
-        caveats.append(f"{len(norms)} norms show no spikes: a percentile needs {FEWEST}")
+        shown = "one norm shows" if len(norms) == 1 else f"{len(norms)} norms show"
+        caveats.append(f"{shown} no spikes: a percentile needs {FEWEST}")
     if word == "captured" and left_out:
         caveats.append(f"{left_out} captured norms are not finite and were left out")
     near = float(np.mean(norms >= (1.0 - PILE[0]) * norms.max()))
@@ -131,12 +135,14 @@ def _from_norms(norms: np.ndarray, word: str, left_out: int) -> ClippingAdvice:
         max_norm=value,
         basis="logged-norms" if word == "logged" else "probe",
         reasonable_range=(SPREAD[0] * mean, SPREAD[1] * mean) if few else None,
-        reason=(
+        reason=f"the one {word} norm, {mean:.4g}"
+        if len(norms) == 1
+        else (
             f"{what} of {len(norms):,} {word} norms (median {np.median(norms):.4g}, "
             f"largest {norms.max():.4g}); it would have clipped {fires:.1%} of those steps"
         ),
         caveats=tuple(caveats),
-        fires=fires,
+        fires=fires if len(norms) > 1 else None,
     )
 
 
@@ -171,7 +177,10 @@ def _firing(norm: float, value: float, present: PresentClip | None) -> str:
     """What a mean square says of the share of steps above a value: Markov's inequality."""
     untold = "a mean tells neither how often it fires nor spikes"
     if present is not None and present.algorithm == "norm":
-        return f"{untold}; what was clipped at {present.value:g} was larger before"
+        return (
+            f"{untold}; what was clipped at {present.value:g} was larger before, so the true mean "
+            "is no smaller"
+        )
     two, five = (f"{(norm / (k * value)) ** 2:.0%}" for k in (2, 5))
     return f"{untold}; at most {two} of steps were above {2 * value:g}, {five} above {5 * value:g}"
 

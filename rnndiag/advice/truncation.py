@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
@@ -56,6 +56,9 @@ class TruncationEvidence:
     half_cosine: tuple[float, float] | None
     """The cosine in either half, the smaller first."""
 
+    loss_steps: tuple[int, int] | None = None
+    """Of a recorded loss: at how many of its steps it was followed back, and how many it has."""
+
 
 @dataclass(frozen=True)
 class TruncationAdvice:
@@ -64,8 +67,8 @@ class TruncationAdvice:
     status: TruncationStatus
     """measured: on the user's inputs and loss; heuristic: on inputs or loss gradients that were
     made up; longer-than-tested: the window was too short to say; chaotic: gradients grow, so the
-    length is capped at ln 2/rate; bidirectional: the reverse direction starts at the end of the
-    sequence, so there is nothing to truncate."""
+    length is capped at ln 2/rate; bidirectional: all modules are, and a reverse direction starts
+    at the end of the sequence, so there is nothing to truncate."""
 
     bias: float
     """Relative bias aimed at."""
@@ -93,6 +96,9 @@ class TruncationAdvice:
     present: PresentTruncation | None = None
     """What the setting in use costs, where one is known."""
 
+    both_ways: tuple[str, ...] = ()
+    """Bidirectional modules, which the length is not for."""
+
     @property
     def window(self) -> tuple[int, int] | None:
         """(k1, k2) of Williams & Peng 1990: every k1 steps, back k2 = K + k1 − 1 steps."""
@@ -117,19 +123,24 @@ def advise_truncation(
     `setting`: the truncation in use, to be judged by what it costs that module.
     """
     traced = [item for item in layers if item.trace is not None]
-    if any(item.layer.direction == "reverse" for item in traced):
-        return TruncationAdvice("bidirectional", bias)
-    names = dict.fromkeys(item.layer.name for item in traced)
+    both_ways = {item.layer.name for item in traced if item.layer.direction == "reverse"}
+    names = dict.fromkeys(item.layer.name for item in traced if item.layer.name not in both_ways)
     modules = [[item for item in traced if item.layer.name == name] for name in names]
     advices = [advice for items in modules for advice in _of_module(items, bias)]
     if not advices:
-        return TruncationAdvice("nothing-traced", bias)
+        status: TruncationStatus = "bidirectional" if both_ways and not names else "nothing-traced"
+        return TruncationAdvice(status, bias, both_ways=_shown(both_ways))
     capped = [advice for advice in advices if advice.status == "chaotic"]
-    advice = min(capped, key=_needed) if capped else max(advices, key=_needed)
+    chosen = min(capped, key=_needed) if capped else max(advices, key=_needed)
+    advice = replace(chosen, both_ways=_shown(both_ways))
     if setting is None or advice.curves is None:
         return advice
     beyond = advice.status in {"longer-than-tested", "chaotic"}
     return replace(advice, present=judge_present(setting, advice.curves, beyond))
+
+
+def _shown(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(name or ROOT for name in names))
 
 
 def _needed(advice: TruncationAdvice) -> float:
@@ -224,6 +235,7 @@ class _Case:
             _range([lags_for(half.sliding.bias, self._bare.bias) for half in halves]),
             _range([float(half.bias) for half in each]),
             _range([float(half.cosine) for half in each]),
+            self._gram.loss_steps,
         )
 
 

@@ -21,56 +21,75 @@ from rnndiag.capturing.sequences import Recorded, kept, watched
 
 
 class CellLoop(Recorded):
-    """Steps of one cell, each fed by the one before."""
+    """Steps of one cell, each fed by the one before.
+
+    A step of a small cell takes 100 µs, so what can wait does: where the inputs are `guarded`, that
+    is, nobody may write to them before `backward()`, they are copied all at once when it begins.
+    """
 
     def __init__(
-        self, module: str, kind: str, arrived: Callable[[Recorded], float], initial: list[Tensor]
+        self,
+        module: str,
+        kind: str,
+        arrived: Callable[[Recorded], float],
+        initial: list[Tensor],
+        names: Sequence[str],
+        guarded: bool,
     ) -> None:
         super().__init__(module, kind, arrived)
         self._initial = initial
-        self._inputs: list[Tensor] = []
+        self._guarded = guarded
+        self._steps = 0
+        self._lent: list[Tensor] = []
+        self._copied: list[Tensor] = []
         self._last: list[Tensor] = []
-        self._gradients: dict[str, dict[int, Tensor]] = {}
+        self._gradients: list[tuple[str, dict[int, Tensor]]] = [(name, {}) for name in names]
 
     def add(self, inputs: Tensor, outputs: Sequence[Tensor]) -> list[Any]:
         """One more step; handles of its hooks."""
-        step = len(self._inputs)
-        self._inputs.append(_rows(kept(inputs)))
-        self._last = [_rows(output.detach()) for output in outputs]
-        names = ["dL_dh"]
-        if len(outputs) == 2:
-            # A fused kernel has one node for both: its gradient of c leaves out the way through h.
-            fused = outputs[0].grad_fn is outputs[1].grad_fn
-            names.append("dL_dc_beside_h" if fused else "dL_dc")
+        step = self._steps
+        self._steps += 1
+        self._lent.append(inputs.detach() if self._guarded else kept(inputs))
+        self._last = [output.detach() for output in outputs]
         return [
-            self._watch(name, step, output) for name, output in zip(names, outputs, strict=True)
+            watched(output, self._receiver(of_steps, step))
+            for (_, of_steps), output in zip(self._gradients, outputs, strict=True)
         ]
 
-    def _watch(self, name: str, step: int, output: Tensor) -> Any:
-        of_steps = self._gradients.setdefault(name, {})
-
+    def _receiver(self, of_steps: dict[int, Tensor], step: int) -> Callable[[Tensor], None]:
         def received(gradient: Tensor) -> None:
             self.announce()
-            new = _rows(kept(gradient))
+            if self._lent:
+                self._copy()
+            new = kept(gradient)
             of_steps[step] = of_steps[step] + new if step in of_steps else new
 
-        return watched(output, received)
+        return received
+
+    def _copy(self) -> None:
+        """The inputs that were only referred to until now, on the CPU."""
+        self._copied.append(torch.stack(self._lent).cpu())
+        self._lent.clear()
 
     def tensors(self) -> dict[str, Tensor]:
         """Every step's, stacked."""
-        steps, batch = len(self._inputs), len(self._inputs[0])
+        if self._lent:
+            self._copy()
+        inputs = _rows(torch.cat(self._copied), 3)
         found = {
-            "inputs": torch.stack(self._inputs),
-            "lengths": torch.full((batch,), steps),
-            "dL_dh": self._inputs[0].new_zeros(steps, *self._last[0].shape),
+            "inputs": inputs,
+            "lengths": torch.full((inputs.shape[1],), self._steps),
+            "dL_dh": inputs.new_zeros(self._steps, *_rows(self._last[0], 2).shape),
         }
         for letter, start, end in zip("hc", self._initial, self._last, strict=False):
-            found[f"{letter}_0"], found[f"{letter}_n"] = start[None], kept(end)[None]
-        for name, by_step in self._gradients.items():
+            found[f"{letter}_0"] = _rows(start, 2)[None]
+            found[f"{letter}_n"] = _rows(kept(end), 2)[None]
+        for name, by_step in self._gradients:
             if not by_step:
                 continue
             zero = torch.zeros_like(next(iter(by_step.values())))
-            found[name] = torch.stack([by_step.get(step, zero) for step in range(steps)])
+            gradients = [by_step.get(step, zero) for step in range(self._steps)]
+            found[name] = _rows(torch.stack(gradients), 3)
         return found
 
 
@@ -80,7 +99,9 @@ class CellCalls:
     def __init__(self, name: str, cell: nn.RNNCellBase) -> None:
         self._name = name
         self._kind = _kind(cell)
-        self._open: list[tuple[list[weakref.ref[Tensor]], CellLoop]] = []
+        self._cell = cell
+        self._open: dict[int, tuple[tuple[weakref.ref[Tensor], ...], CellLoop]] = {}
+        """By the id of the h that a loop returned last."""
 
     def record(
         self,
@@ -98,22 +119,46 @@ class CellCalls:
         states = given if isinstance(given, tuple) else (given,) * len(outputs)
         loop = self._continued(states)
         if loop is None:
-            starts = [
-                _rows(torch.zeros_like(end) if state is None else kept(state))
-                for state, end in zip(states, outputs, strict=True)
-            ]
-            loop = CellLoop(self._name, self._kind, arrived, starts)
-        self._open.append(([weakref.ref(each) for each in outputs], loop))
+            # The graph saves x for the gradient of W_ih, and then backward() refuses an x that was
+            # written to. Of frozen weights it saves none, and under autocast a copy.
+            autocast = torch.is_autocast_enabled(inputs.device.type)
+            guarded = self._cell.weight_ih.requires_grad and not autocast
+            loop = CellLoop(self._name, self._kind, arrived, *_beginning(states, outputs), guarded)
+            self._forget()
+        self._open[id(outputs[0])] = tuple(map(weakref.ref, outputs)), loop
         return loop.add(inputs, outputs)
 
     def _continued(self, states: Sequence[Tensor | None]) -> CellLoop | None:
         """The loop whose last outputs these states are; it is closed to any other call."""
-        self._open = [link for link in self._open if link[0][0]() is not None]
-        for link in self._open:
-            if all(ref() is state for ref, state in zip(link[0], states, strict=True)):
-                self._open.remove(link)
-                return link[1]
-        return None
+        key = id(states[0])
+        link = self._open.get(key)
+        if link is None:
+            return None
+        for ref, state in zip(link[0], states, strict=True):
+            if ref() is not state:
+                return None
+        del self._open[key]
+        return link[1]
+
+    def _forget(self) -> None:
+        """Let go of the loops that nothing can continue any more."""
+        alive = {key: link for key, link in self._open.items() if link[0][0]() is not None}
+        self._open = alive
+
+
+def _beginning(
+    states: Sequence[Tensor | None], outputs: Sequence[Tensor]
+) -> tuple[list[Tensor], list[str]]:
+    """What a loop starts from, and what the gradients of its outputs are called."""
+    starts = [
+        torch.zeros_like(end) if state is None else kept(state)
+        for state, end in zip(states, outputs, strict=True)
+    ]
+    if len(outputs) == 1:
+        return starts, ["dL_dh"]
+    # A fused kernel has one node for both: its gradient of c leaves out the way through h.
+    fused = outputs[0].grad_fn is outputs[1].grad_fn
+    return starts, ["dL_dh", "dL_dc_beside_h" if fused else "dL_dc"]
 
 
 def _kind(cell: nn.RNNCellBase) -> str:
@@ -122,6 +167,6 @@ def _kind(cell: nn.RNNCellBase) -> str:
     return "lstm" if isinstance(cell, nn.LSTMCell) else "gru"
 
 
-def _rows(values: Tensor) -> Tensor:
-    """(batch, width), of an unbatched call too."""
-    return values if values.dim() == 2 else values[None]
+def _rows(values: Tensor, dimensions: int) -> Tensor:
+    """With a batch before the last dimension, of unbatched calls too."""
+    return values if values.dim() == dimensions else values.unsqueeze(-2)

@@ -40,8 +40,8 @@ class Recorded(ABC):
 
 def kept(tensor: Tensor) -> Tensor:
     """A copy on the CPU in the tensor's own dtype: the original may be written to or grow stale."""
-    plain = tensor.detach()
-    return plain.clone() if plain.device.type == "cpu" else plain.cpu()
+    plain = tensor.detach() if tensor.requires_grad else tensor
+    return plain.clone() if plain.is_cpu else plain.cpu()
 
 
 def watched(tensor: Tensor, received: Callable[[Tensor], None]) -> Any:

@@ -38,6 +38,9 @@ class Gram:
     halves: tuple[FloatArray, ...] = ()
     """The same from either half of the samples; none where there is one sample."""
 
+    loss_steps: tuple[int, int] | None = None
+    """Of a recorded loss: at how many steps it was followed back, and at how many there is one."""
+
     @property
     def lags(self) -> int:
         """How many lags were compared: 0 … lags − 1."""

@@ -75,7 +75,7 @@ def measure_lag_gradients(
     A relative part of 1e-16 of the largest lag's gradient is lost, however large or small that is.
     """
     progress = progress or Silent()
-    lags = min(max(losses.steps), LAG_LIMIT, _lags_that_fit(runs, losses))
+    lags = min(max(losses.steps), LAG_LIMIT, lags_that_fit(runs, losses))
     anchors = []
     for step, cotangent_nbh in zip(losses.steps, losses.cotangents_anbh, strict=True):
         cut = [run.first(step, run.overflow_step) for run in runs]
@@ -85,7 +85,8 @@ def measure_lag_gradients(
     return compare(_on_one_scale(joined), losses.independent, batch)
 
 
-def _lags_that_fit(runs: Sequence[LayerRun], losses: Losses) -> int:
+def lags_that_fit(runs: Sequence[LayerRun], losses: Losses) -> int:
+    """How many lags of all these losses FACTOR_BYTES hold, at least 1."""
     anchors, count, batch, _ = losses.cotangents_anbh.shape
     per_lag = 8 * anchors * batch * sum(map(sum, (_widths(run, count) for run in runs)))
     return max(1, FACTOR_BYTES // int(per_lag))

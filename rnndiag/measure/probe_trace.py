@@ -14,7 +14,7 @@ from rnndiag.measure.drive_trace import StateGrowth, drive_trace, measure_growth
 from rnndiag.measure.gradient import ScaledVectors
 from rnndiag.measure.gram import Gram
 from rnndiag.measure.injected import StepNorms, back_propagate
-from rnndiag.measure.lag_gradients import Losses, measure_lag_gradients
+from rnndiag.measure.lag_gradients import Losses, lags_that_fit, measure_lag_gradients
 from rnndiag.measure.loss_gradient import LossGradient, loss_gradient
 from rnndiag.measure.recorded_run import (
     Runs,
@@ -165,8 +165,11 @@ def _layer_trace(
 
 
 LOSS_STEPS = 8
-"""Steps with a loss whose gradients are followed by lag: some of many, spread over the sequences.
-Their sum stands for the gradient of the whole loss; each costs as much as a trace."""
+"""Steps with a loss that are followed by lag where all of them cost too much: spread over the
+sequences, from the last one on. Their sum then stands for the gradient of the whole loss."""
+
+AFFORDABLE = 25_000
+"""Steps back, of all losses and layers, that take a second or two: all losses of 200 steps."""
 
 
 def _compare_lags(runs: Runs, top_tbs: FloatArray, setup: TraceSetup) -> Gram | None:
@@ -178,10 +181,24 @@ def _compare_lags(runs: Runs, top_tbs: FloatArray, setup: TraceSetup) -> Gram | 
     present = np.flatnonzero(loss_tbh.any(axis=(1, 2)))
     if not present.size:
         return None
-    # From the last one on: it has the most lags.
-    chosen = present[::-1][:: -(-len(present) // LOSS_STEPS)][::-1]
-    losses = Losses(tuple(int(t) + 1 for t in chosen), loss_tbh[chosen][:, None], independent=False)
-    return measure_lag_gradients(stack, losses, setup.biases)
+    losses = _losses(loss_tbh, present)
+    if not _affordable(stack, losses):
+        # From the last one on: it has the most lags.
+        some = present[::-1][:: -(-len(present) // LOSS_STEPS)][::-1]
+        losses = _losses(loss_tbh, some)
+    gram = measure_lag_gradients(stack, losses, setup.biases)
+    return replace(gram, loss_steps=(len(losses.steps), len(present)))
+
+
+def _losses(loss_tbh: FloatArray, chosen: IntArray) -> Losses:
+    steps = tuple(int(t) + 1 for t in chosen)
+    return Losses(steps, loss_tbh[chosen][:, None], independent=False)
+
+
+def _affordable(stack: Sequence[LayerRun], losses: Losses) -> bool:
+    """Whether all lags of all losses fit into time and memory."""
+    in_time = len(stack) * sum(losses.steps) <= AFFORDABLE
+    return in_time and lags_that_fit(stack, losses) >= max(losses.steps)
 
 
 def _growth(run: LayerRun, lengths: IntArray, setup: TraceSetup) -> StateGrowth | None:

@@ -1,4 +1,7 @@
-"""Training's own hyper-parameters in a checkpoint, where their names leave no doubt."""
+"""Training's own hyper-parameters in checkpoints, where their names leave no doubt.
+
+Of several files, as a model's and its optimizer's, what one says is as good as what another says.
+"""
 
 from __future__ import annotations
 
@@ -38,35 +41,38 @@ class Setting(NamedTuple):
     value: float
 
 
-def clip_setting(checkpoint: Checkpoint) -> Setting | None:
-    """The norm at which gradients were clipped; None where the file does not say or disagrees."""
-    named = _named(checkpoint, CLIP_NAMES)
-    return _agreed(setting for setting in named if not _clips_by_value(checkpoint, setting.name))
-
-
-def value_clip_setting(checkpoint: Checkpoint) -> Setting | None:
-    """The bound at which single elements of the gradients were clipped; None as above."""
-    by_value = (
+def clip_setting(*files: Checkpoint) -> Setting | None:
+    """The norm at which gradients were clipped; None where no file says or they disagree."""
+    return _agreed(
         setting
-        for setting in _named(checkpoint, CLIP_NAMES | VALUE_NAMES)
-        if setting.name.rpartition(".")[2] in VALUE_NAMES
-        or _clips_by_value(checkpoint, setting.name)
+        for file in files
+        for setting in _named(file, CLIP_NAMES)
+        if not _clips_by_value(file, setting.name)
     )
-    return _agreed(by_value)
 
 
-def sequence_length_setting(checkpoint: Checkpoint, truncated: bool = True) -> Setting | None:
-    """The number of time steps in training; None where the file does not say or disagrees.
+def value_clip_setting(*files: Checkpoint) -> Setting | None:
+    """The bound at which single elements of the gradients were clipped; None as above."""
+    return _agreed(
+        setting
+        for file in files
+        for setting in _named(file, CLIP_NAMES | VALUE_NAMES)
+        if setting.name.rpartition(".")[2] in VALUE_NAMES or _clips_by_value(file, setting.name)
+    )
+
+
+def sequence_length_setting(*files: Checkpoint, truncated: bool = True) -> Setting | None:
+    """The number of time steps in training; None where no file says or they disagree.
 
     Not `truncated`: of whole sequences only, not of the pieces that they are cut into.
     """
     names = SEQUENCE_NAMES if truncated else SEQUENCE_NAMES - TRUNCATION_NAMES
-    return _agreed(_whole_numbers(checkpoint, names))
+    return _agreed(setting for file in files for setting in _whole_numbers(file, names))
 
 
-def truncation_setting(checkpoint: Checkpoint) -> Setting | None:
-    """Every how many steps states were detached; None where the file does not say or disagrees."""
-    return _agreed(_whole_numbers(checkpoint, TRUNCATION_NAMES))
+def truncation_setting(*files: Checkpoint) -> Setting | None:
+    """Every how many steps states were detached; None where no file says or they disagree."""
+    return _agreed(setting for file in files for setting in _whole_numbers(file, TRUNCATION_NAMES))
 
 
 def epoch_setting(checkpoint: Checkpoint) -> int | None:

@@ -27,7 +27,7 @@ def check(result: FileResult, rule: Rule) -> Iterable[Finding]:
     if state is None or state.gradient_rms_norm is None:
         return
     norm = state.gradient_rms_norm
-    setting = clip_setting(result.checkpoint)
+    setting = clip_setting(*result.files)
     named = setting is not None and setting.value > 0
     clip = setting.value if setting is not None and named else state.clipped_at
     if clip is not None and judged(abs(norm / clip - 1.0)) <= rule.limit:

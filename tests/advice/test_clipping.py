@@ -60,7 +60,8 @@ def test_a_few_norms_have_no_percentile(count):
     mean = float(np.sqrt(np.mean(np.square(norms))))
     assert advice.max_norm == pytest.approx(mean, rel=5e-3)
     assert advice.reasonable_range == pytest.approx((0.5 * mean, 10 * mean))
-    assert "root mean square" in advice.reason
+    assert "percentile" not in advice.reason
+    assert ("root mean square" in advice.reason) == (count > 1)
     assert any("percentile needs 20" in caveat for caveat in advice.caveats)
     twenty = advise_clipping(ClipEvidence(probe=[0.3] * FEWEST))
     assert "95th percentile" in twenty.reason
@@ -151,3 +152,17 @@ def test_a_convention_is_called_one_and_says_what_to_supply(known, words):
 def test_the_files_caveats_come_first():
     known = state(caveats=("includes weight decay * weights",))
     assert advise_clipping(ClipEvidence(state=known)).caveats[0] == known.caveats[0]
+
+
+def test_logged_norms_that_are_all_zero_are_said_to_be_left_out():
+    advice = advise_clipping(ClipEvidence(logged=[0.0, 0.0], state=state()))
+    assert advice.basis == "optimizer-state"
+    assert "every logged norm is zero, so they were left out" in advice.caveats
+
+
+def test_of_one_norm_no_share_is_said_to_be_clipped():
+    """Rounded to three digits it is a little below itself: "clips 100%" would be an accident."""
+    advice = advise_clipping(ClipEvidence(probe=[4673.0]))
+    assert (advice.max_norm, advice.fires) == (4670.0, None)
+    assert advice.reason == "the one captured norm, 4673"
+    assert "one norm shows no spikes: a percentile needs 20" in advice.caveats

@@ -259,3 +259,17 @@ def test_the_chaotic_fixture_is_capped():
     assert advice.lags in range(3, 6)
     short = advise_truncation([replace(one, trace=None) for one in result.layers])
     assert short.status == "nothing-traced"
+
+
+def test_modules_that_read_both_ways_leave_the_others_their_advice():
+    both = [
+        item("both", ("zero", decaying(0.01), True)),
+        item("both", ("zero", decaying(0.5), True), direction="reverse"),
+    ]
+    one_way = item("a", ("zero", decaying(0.1), True))
+    advice = advise_truncation([*both, one_way], setting=Setting("given", 3))
+    assert (advice.status, advice.layer, advice.lags) == ("heuristic", "a", 24)
+    assert advice.both_ways == ("both",)
+    assert advice.present is not None
+    assert advise_truncation([one_way]).both_ways == ()
+    assert advise_truncation(both).both_ways == ("both",)

@@ -166,3 +166,45 @@ def test_every_cell_of_a_stack_has_its_own_record(tmp_path):
     modules = recorded(model, body, tmp_path)
     assert {name: m.kind for name, m in modules.items()} == {"low": "gru", "high": "lstm"}
     assert all(module.looped and module.lengths.tolist() == [3] for module in modules.values())
+
+
+def test_inputs_that_are_written_to_are_kept_or_refused(tmp_path):
+    """Of frozen weights autograd saves no input, so that a buffer may be used again."""
+    cell, buffer = nn.GRUCell(1, 3), torch.empty(2, 1)
+
+    def body():
+        state = None
+        for number in range(3):
+            state = cell(buffer.fill_(number), state)
+        state.sum().backward()
+
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        recorded(cell, body, tmp_path)
+    cell.weight_ih.requires_grad_(False)
+    (module,) = recorded(cell, body, tmp_path).values()
+    assert module.inputs_tbi[:, 0, 0].tolist() == [0.0, 1.0, 2.0]
+
+
+def test_inputs_may_be_written_to_after_the_backward_pass(tmp_path):
+    cell, buffer = nn.LSTMCell(1, 3), torch.ones(2, 1)
+
+    def body():
+        cell(buffer, cell(buffer))[0].sum().backward()
+        buffer.zero_()
+
+    (module,) = recorded(cell, body, tmp_path).values()
+    assert module.inputs_tbi.all()
+
+
+def test_a_loop_that_goes_on_after_a_backward_pass_is_one_sequence(tmp_path):
+    cell = nn.GRUCell(1, 3)
+
+    def body():
+        state = None
+        for number in range(3):
+            state = cell(torch.full((2, 1), float(number)), state)
+            state.sum().backward(retain_graph=True)
+
+    (module,) = recorded(cell, body, tmp_path).values()
+    assert module.lengths.tolist() == [3, 3]
+    assert module.inputs_tbi[:, 0, 0].tolist() == [0.0, 1.0, 2.0]

@@ -114,3 +114,28 @@ def test_one_optimizer_is_one_checkpoints(files, tmp_path):
         ran = rnndiag("check", *paths, "--optimizer", optimizer)
         assert ran.returncode == 2
         assert one_error(ran.stderr)["code"] == "RD007"
+
+
+def test_settings_are_read_from_the_companion_too(files, tmp_path):
+    model, optimizer, _, norm = files
+    contents = torch.load(optimizer)
+    contents["hparams"] = {"gradient_clip_val": 2 * norm, "bptt": 7, "seq_len": 30}
+    torch.save(contents, tmp_path / "with.pt")
+    ran = rnndiag("suggest", model, "--optimizer", tmp_path / "with.pt", "--format", "json")
+    assert ran.returncode == 0, ran.stderr
+    report = json.loads(ran.stdout)["files"][0]
+    assert report["layers"][0]["trace"]["seq_len"] == 30
+    setting = report["advice"]["clipping"]["setting"]
+    assert setting["name"].endswith("gradient_clip_val")
+    assert setting["value"] == pytest.approx(2 * norm)
+    assert report["advice"]["truncation"]["present"]["steps"] == 7
+
+
+def test_files_that_disagree_say_nothing(files, tmp_path):
+    model, optimizer, _, norm = files
+    torch.save({**torch.load(optimizer), "grad_clip": 2 * norm}, tmp_path / "one.pt")
+    torch.save({"model": torch.load(model), "grad_clip": 3 * norm}, tmp_path / "two.pt")
+    paths = tmp_path / "two.pt", "--optimizer", tmp_path / "one.pt"
+    ran = rnndiag("suggest", *paths, "--format", "json")
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["files"][0]["advice"]["clipping"]["setting"] is None

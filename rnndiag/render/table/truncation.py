@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rnndiag.advice import TruncationAdvice
 from rnndiag.advice.present import PresentTruncation
 from rnndiag.advice.truncation import TruncationEvidence
-from rnndiag.readings.words import counted
+from rnndiag.readings.words import counted, listed
 
 _STATUS = {
     "measured": "measured on your inputs and loss",
@@ -88,6 +88,11 @@ def read_truncation(truncation: TruncationAdvice) -> Iterator[str]:
         yield from _measured(truncation, truncation.evidence, where)
     if truncation.present is not None:
         yield from _read_present(truncation.present)
+    if truncation.both_ways:
+        yield (
+            f"Truncation: nothing of this is for {listed(truncation.both_ways)}: what reads both "
+            "ways starts at both ends, so give it whole sequences."
+        )
 
 
 def _measured(
@@ -96,7 +101,7 @@ def _measured(
     yield (
         f"Truncation: with lags 0 to {(truncation.lags or 1) - 1} the gradient of all recurrent "
         f"parameters is off by {_percent(evidence.bias)} of its size (cosine "
-        f"{evidence.cosine:.3f}); {where}.{_halves(evidence)}"
+        f"{evidence.cosine:.3f}); {where}.{_halves(evidence)}{_followed(evidence)}"
     )
     if truncation.unknown:
         drawn = " and ".join(_DRAWN[what] for what in truncation.unknown)
@@ -115,6 +120,14 @@ def _halves(evidence: TruncationEvidence) -> str:
     bias = _range(*map(_percent, evidence.half_bias))
     cosine = _range(*(f"{value:.3f}" for value in evidence.half_cosine))
     return f" Either half of the samples alone: {lags} lags; off by {bias}, cosine {cosine}."
+
+
+def _followed(evidence: TruncationEvidence) -> str:
+    """That it is an estimate, where too many steps have a loss."""
+    followed, present = evidence.loss_steps or (0, 0)
+    if followed == present:
+        return ""
+    return f" Estimated from {followed} of the {present} steps that have a loss, spread evenly."
 
 
 def _range(low: str, high: str) -> str:
