@@ -276,6 +276,12 @@ def test_modules_of_the_repository_under_test_are_not_imported(job):
     assert not (job.workspace / "ran").exists()
 
 
+def test_a_baseline_is_passed_on(job):
+    job.check(paths="exploding.pt", args="--write-baseline 'known findings.json'")
+    run = job.check(paths="exploding.pt", baseline="known findings.json")
+    assert (run.code, run.outputs["findings"]) == (0, "0"), run.log
+
+
 # Its first step when it fails; when it does not, `installed` has seen it.
 
 
@@ -299,9 +305,3 @@ def test_a_python_that_is_too_old_is_named(tmp_path):
     take(run, INSTALL, ROOT, tmp_path, tmp_path, PATH=f"{tmp_path}:{os.environ['PATH']}")
     assert (run.code, run.outputs["exit-code"]) == (2, "2")
     assert "Python 3.11 or later is needed" in run.log
-
-
-def test_a_baseline_is_passed_on(job):
-    job.check(paths="exploding.pt", args="--write-baseline 'known findings.json'")
-    run = job.check(paths="exploding.pt", baseline="known findings.json")
-    assert (run.code, run.outputs["findings"]) == (0, "0"), run.log
