@@ -77,9 +77,10 @@ def test_what_no_rule_needs_is_not_measured(in_process):
         assert tuple(part and True for part in found) == measured
 
 
-def test_no_rule_needs_the_step_jacobian(in_process):
+def test_no_rule_needs_more_than_the_eigenvalues(in_process):
     (layer,) = file_of(in_process, "check", CHAR)["layers"]
-    assert layer["spectrum"]["henrici"] > 0
+    assert layer["spectrum"]["blocks"][0]["spectral_radius"] > 0
+    assert layer["spectrum"]["henrici"] is None
     assert layer["spectrum"]["jacobian"]["at"] == "none"
     assert file_of(in_process, "check", GRU)["layers"][0]["spectrum"] is None
 
