@@ -1,0 +1,78 @@
+"""Several files side by side, and the files that were met and are no checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rnndiag.readings.words import counted
+from rnndiag.render.base import by_kind, number
+from rnndiag.render.html.element import Child, element
+from rnndiag.render.html.parts import SHOWN, bullets, chip, table
+from rnndiag.render.html.verdict import worst
+from rnndiag.render.table.trace import horizon
+from rnndiag.render.table.truncation import truncation_rows
+from rnndiag.report import FileReport, Report
+from rnndiag.rounding import power_of_ten
+from rnndiag.rules.base import SEVERITIES
+
+HEADERS = (
+    *("file", "verdict", "findings", "layers", "half-life (steps)", "to 1e-3", "growth"),
+    *("clip at", "lags to keep"),
+)
+
+
+def show(report: Report) -> Iterator[Child]:
+    """A row a file, each with a link to its section."""
+    if len(report.files) > 1:
+        rows = [_row(file, place) for place, file in enumerate(report.files)]
+        yield element("h2", "Overview")
+        yield table("All checkpoints", HEADERS, rows)
+        yield element("p", LEGEND, class_="quiet")
+
+
+LEGEND = (
+    "Verdict: of the layer that needs most attention. Half-life, to 1e-3 and growth: of the layer "
+    "whose gradient lasts longest, under the deciding input that keeps it longest."
+)
+
+
+def _row(file: FileReport, place: int) -> list[Child]:
+    link = element("a", file.path, href=f"#file-{place}")
+    if file.error is not None:
+        why = f"{file.error.code.value}: {file.error.what}"
+        return [link, chip("unreadable"), why, *["-"] * (len(HEADERS) - 3)]
+    return [link, chip(worst(file)), _findings(file), *_measures(file), *_advice(file)]
+
+
+def _findings(file: FileReport) -> str:
+    counts = [(s, sum(f.severity == s for f in file.findings)) for s in reversed(SEVERITIES)]
+    return ", ".join(counted(count, severity) for severity, count in counts if count) or "none"
+
+
+def _measures(file: FileReport) -> list[Child]:
+    layers = file.result.layers if file.result is not None else ()
+    traces = [item.trace for item in layers if item.trace is not None]
+    if not traces:
+        return [str(len(layers)), "-", "-", "-"]
+    longest = max(traces, key=lambda trace: float(trace.headline.log10_gradient_norm[-1]))
+    drive = longest.headline
+    return [
+        str(len(layers)),
+        number(drive.decay.half_life),
+        horizon(drive.decay.horizons[2], drive),
+        power_of_ten(drive.decay.growth_log10),
+    ]
+
+
+def _advice(file: FileReport) -> list[Child]:
+    if file.advice is None:
+        return ["-", "-"]
+    _, lags, _ = next(truncation_rows(file.advice.truncation))
+    return [f"{file.advice.clipping.max_norm:g}", lags]
+
+
+def skipped(report: Report) -> Iterator[Child]:
+    """What lay in a folder and is no recurrent checkpoint."""
+    if report.skipped_files:
+        yield element("h2", "Skipped")
+        yield bullets(by_kind(report.skipped_files, shown=SHOWN))

@@ -1,0 +1,62 @@
+"""Pieces that several sections are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rnndiag.render.html.element import Child, Element, Lines, element
+
+Cell = Child
+SHOWN = 20
+"""Entries of a list of names that are shown; JSON has all of them."""
+
+
+def table(caption: str, headers: Sequence[Cell], rows: Iterable[Sequence[Cell]]) -> Element:
+    """A table whose first column names the rows; on a narrow screen it scrolls by itself."""
+    head = element("tr", (element("th", header, scope="col") for header in headers))
+    body = (
+        element("tr", element("th", row[0], scope="row"), (element("td", c) for c in row[1:]))
+        for row in rows
+    )
+    made = element(
+        "table", element("caption", caption), element("thead", head), element("tbody", body)
+    )
+    # Whoever has no mouse scrolls it with the arrow keys, once it can have the focus.
+    return element("div", made, class_="scroll", tabindex=0, role="region", aria_label=caption)
+
+
+def bullets(sentences: Iterable[str]) -> Element | None:
+    """A list of sentences; none for no sentence."""
+    items = [element("li", *prose(sentence)) for sentence in sentences]
+    return element("ul", items) if items else None
+
+
+def prose(sentence: str) -> Iterator[Child]:
+    """A sentence in which what stands between backticks is code."""
+    for place, piece in enumerate(sentence.split("`")):
+        if piece:
+            yield element("code", piece) if place % 2 else piece
+
+
+def folded(summary: str, *body: Child | Iterable[Child]) -> Element:
+    """A part that opens when it is asked for; print shows it."""
+    return element("details", element("summary", summary), *body)
+
+
+def chip(word: str) -> Element:
+    """A verdict or a severity; its colour only repeats the word."""
+    return element("span", word, class_=f"chip {word}")
+
+
+def code_block(source: str, what: str) -> Element:
+    """Code with a button that copies it."""
+    button = element("button", "Copy", type="button", class_="copy", aria_label=f"Copy: {what}")
+    code = element("pre", element("code", Lines(source)), tabindex=0, aria_label=what)
+    return element("div", button, code, class_="code")
+
+
+def shortened(names: Sequence[str], shown: int = SHOWN) -> Iterator[str]:
+    """The first sentences of a list, and how many more there are."""
+    yield from names[:shown]
+    if len(names) > shown:
+        yield f"… and {len(names) - shown} more (`--format json` has all)"
