@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rnndiag.render.html.element import Child, Element, element
 
-LEFT, TOP, RIGHT, BOTTOM = 66, 14, 14, 50
+LEFT, TOP, RIGHT, BOTTOM = 58, 28, 22, 44
 """Room around the plot for ticks and labels, which are larger on a narrow screen."""
 
 
@@ -126,7 +126,5 @@ def _names(frame: Frame, labels: Labels, width: float, height: float) -> Iterato
     yield element(
         "text", labels.x, x=coordinate(middle), y=coordinate(height - 6), text_anchor="middle"
     )
-    across = coordinate(TOP + frame.height / 2)
-    yield element(
-        "text", labels.y, text_anchor="middle", transform=f"translate(15 {across}) rotate(-90)"
-    )
+    # Above the axis, not along it: nobody has to turn their head, and it fits a telephone.
+    yield element("text", labels.y, x=2, y=TOP - 12)

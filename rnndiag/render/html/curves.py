@@ -14,7 +14,7 @@ from rnndiag.render.html.axes import Frame, Labels, coordinate, picture, ticks
 from rnndiag.render.html.element import Element, element
 from rnndiag.rounding import power_of_ten
 
-WIDTH, HEIGHT = 480.0, 330.0
+WIDTH, HEIGHT = 390.0, 290.0
 FIRST_DECADES = (-3.5, 0.5)
 """What is shown at least: all of a gradient and a thousandth of it."""
 
@@ -42,8 +42,8 @@ def curves(trace: LayerTrace, lags: Sequence[int], file: int, layer: int) -> Ele
     labels = Labels(
         "Gradient norm against the lag",
         f"Under {shown.drive} input, {_ends(shown)}.",
-        "lag: steps back from the loss",
-        "gradient norm, 1 at the loss",
+        "steps back from the loss (lag)",
+        "gradient norm, relative to 1 at the loss",
     )
     x_ticks = [(value, f"{value:g}") for value in ticks(0.0, frame.right, 6)]
     y_ticks = [(value, decade(value)) for value in ticks(bottom, top, 8) if value == int(value)]

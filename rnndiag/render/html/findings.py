@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rnndiag.render.html.element import Child, Element, element
 from rnndiag.render.html.parts import chip, folded, prose
@@ -12,30 +12,38 @@ from rnndiag.rules.base import SEVERITIES, Rule
 
 
 def show(file: FileReport) -> Iterator[Child]:
-    """A list, or the word that there are none."""
+    """One entry a rule and severity, or the word that there is none."""
     if not file.findings:
-        yield element("p", "No findings: every rule that could look at this file is content.")
+        judged, others = len(file.judged), len(file.not_applicable)
+        yield element("p", f"None. {judged} of {judged + others} rules could judge this file.")
         return
-    serious = sorted(file.findings, key=lambda found: -SEVERITIES.index(found.severity))
-    yield element("ul", [_finding(finding) for finding in serious], class_="findings")
+    groups: dict[tuple[int, str], list[Finding]] = {}
+    for finding in file.findings:
+        rank = -SEVERITIES.index(finding.severity)
+        groups.setdefault((rank, finding.code), []).append(finding)
+    yield element("ul", [_group(groups[key]) for key in sorted(groups)], class_="findings")
 
 
-def _finding(finding: Finding) -> Element:
-    rule = next((rule for rule in RULES if rule.code == finding.code), None)
+def _group(findings: Sequence[Finding]) -> Element:
+    """What one rule says of all layers, a remedy under what it is for."""
+    first = findings[0]
+    rule = next((rule for rule in RULES if rule.code == first.code), None)
+    title = first.code if rule is None else f"{first.code} {rule.title}"
+    remedies: dict[str, list[Finding]] = {}
+    for finding in findings:
+        remedies.setdefault(finding.remedy, []).append(finding)
     return element(
         "li",
-        element(
-            "p",
-            chip(finding.severity),
-            " ",
-            element("strong", finding.code if rule is None else f"{finding.code} {rule.title}"),
-            " in ",
-            element("code", finding.layer),
-        ),
-        element("p", *prose(finding.message)),
-        element("p", element("b", "What to do: "), *prose(finding.remedy), class_="remedy"),
+        element("p", chip(first.severity), " ", element("strong", title)),
+        [part for remedy, those in remedies.items() for part in _said(those, remedy)],
         None if rule is None else _about(rule),
     )
+
+
+def _said(findings: Sequence[Finding], remedy: str) -> Iterator[Element]:
+    for finding in findings:
+        yield element("p", element("code", finding.layer), ": ", *prose(finding.message))
+    yield element("p", element("b", "What to do: "), *prose(remedy), class_="remedy")
 
 
 def _about(rule: Rule) -> Element:

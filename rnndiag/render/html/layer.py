@@ -10,7 +10,7 @@ from rnndiag.measure.trace import LayerTrace
 from rnndiag.readings.spectrum import read_spectrum
 from rnndiag.readings.trace import read_trace
 from rnndiag.render.html.curves import curves
-from rnndiag.render.html.element import Element, element
+from rnndiag.render.html.element import Child, Element, element
 from rnndiag.render.html.parts import bullets, chip, folded
 from rnndiag.render.html.plane import plane
 from rnndiag.render.html.sampling import Sampling
@@ -38,9 +38,19 @@ def show(item: LayerResult, sampling: Sampling, file: int, place: int) -> Elemen
         heading,
         missing,
         element("div", figures, class_="figures"),
+        _numbers(item),
         class_="layer",
         id=f"file-{file}-layer-{place}",
     )
+
+
+def _numbers(item: LayerResult) -> Iterator[Child]:
+    """The same in tables, of which the longer ones open when they are asked for."""
+    if item.trace is not None:
+        yield drives_table(item.trace)
+        yield folded("Gradient by lag in numbers", lags_table(item.trace))
+    if item.spectrum is not None:
+        yield folded("Spectrum in numbers", *spectrum_tables(item.spectrum))
 
 
 def _spectrum(
@@ -62,7 +72,6 @@ def _spectrum(
         element("h5", "Spectrum"),
         picture,
         bullets(read_spectrum(item.layer, spectrum)),
-        folded("Spectrum in numbers", *spectrum_tables(spectrum)),
         class_="spectrum",
     )
 
@@ -97,7 +106,7 @@ SAMPLES = {
     "band": "M1 2h20v10h-20Z",
     "textbook": "M1 7h20",
     "horizon": "M11 7h0",
-    "half-life": "M6 12l5 -9l5 9Z",
+    "half-life": "M11 12l-5 -9h10Z",
     "hidden-state": "M1 7h20",
 }
 """What a legend draws, by the class that gives it its look."""
@@ -133,8 +142,6 @@ def _trace(
         element("h5", "Gradient through time"),
         figure,
         bullets(read_trace(trace)),
-        drives_table(trace),
-        folded("Gradient by lag in numbers", lags_table(trace)),
         class_="trace",
     )
 
@@ -168,6 +175,7 @@ def _drive_switch(trace: LayerTrace, file: int, place: int) -> Element:
 
 def _curve_legend(trace: LayerTrace) -> Iterator[Element]:
     shown = trace.headline
+    yield _key("hidden-state", "gradient of the hidden state h, a line an input")
     if shown.log10_cell_gradient_norm is not None:
         yield _key("cell", "gradient of the cell state c")
     yield _key("band", "nine of ten samples")

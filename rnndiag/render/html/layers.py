@@ -15,7 +15,7 @@ HEADERS = ("layer", "cell", "input > hidden", "values", "moved", "gate memory", 
 
 def show(result: FileResult) -> Iterator[Child]:
     """A row a layer, then what the columns mean and what was assumed."""
-    yield table("Recurrent layers", HEADERS, [_row(item) for item in result.layers])
+    yield table("Recurrent layers", HEADERS, [_row(item) for item in result.layers], named=True)
     yield bullets(_notes(result))
 
 

@@ -26,7 +26,7 @@ def show(report: Report) -> Iterator[Child]:
     if len(report.files) > 1:
         rows = [_row(file, place) for place, file in enumerate(report.files)]
         yield element("h2", "Overview")
-        yield table("All checkpoints", HEADERS, rows)
+        yield table("All checkpoints", HEADERS, rows, named=True)
         yield element("p", LEGEND, class_="quiet")
 
 

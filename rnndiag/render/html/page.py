@@ -11,6 +11,7 @@ from rnndiag._version import __version__
 from rnndiag.render.html import file, overview
 from rnndiag.render.html.data import page_data, script_safe
 from rnndiag.render.html.element import Child, Element, Raw, element
+from rnndiag.render.html.parts import prose
 from rnndiag.render.html.sampling import Sampling
 from rnndiag.report import Report
 
@@ -67,14 +68,11 @@ def _failure(report: Report) -> Child:
 
 
 def _footer() -> Element:
-    return element(
-        "footer",
-        element(
-            "p",
-            f"rnndiag {__version__}. Nothing in the files was executed. All numbers in "
-            "full: --format json.",
-        ),
+    said = (
+        f"Made by rnndiag {__version__}, which executes nothing in a file. "
+        "`rnndiag report --format json` has every number in full."
     )
+    return element("footer", element("p", *prose(said)))
 
 
 def _own(name: str) -> str:

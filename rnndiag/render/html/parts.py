@@ -11,8 +11,13 @@ SHOWN = 20
 """Entries of a list of names that are shown; JSON has all of them."""
 
 
-def table(caption: str, headers: Sequence[Cell], rows: Iterable[Sequence[Cell]]) -> Element:
-    """A table whose first column names the rows; on a narrow screen it scrolls by itself."""
+def table(
+    caption: str, headers: Sequence[Cell], rows: Iterable[Sequence[Cell]], named: bool = False
+) -> Element:
+    """A table whose first column names the rows; on a narrow screen it scrolls by itself.
+
+    `named`: the names are a file's own, and long.
+    """
     head = element("tr", (element("th", header, scope="col") for header in headers))
     body = (
         element("tr", element("th", row[0], scope="row"), (element("td", c) for c in row[1:]))
@@ -22,7 +27,8 @@ def table(caption: str, headers: Sequence[Cell], rows: Iterable[Sequence[Cell]])
         "table", element("caption", caption), element("thead", head), element("tbody", body)
     )
     # Whoever has no mouse scrolls it with the arrow keys, once it can have the focus.
-    return element("div", made, class_="scroll", tabindex=0, role="region", aria_label=caption)
+    kind = "scroll named" if named else "scroll"
+    return element("div", made, class_=kind, tabindex=0, role="region", aria_label=caption)
 
 
 def bullets(sentences: Iterable[str]) -> Element | None:

@@ -14,7 +14,7 @@ from rnndiag.render.html.axes import Frame, Labels, coordinate, picture, ticks
 from rnndiag.render.html.element import Element, element
 from rnndiag.render.table.spectrum import jacobian_place
 
-SIDE = 330.0
+SIDE = 290.0
 MARGIN = 1.12
 """The picture reaches so much further than the largest eigenvalue."""
 

@@ -141,7 +141,7 @@ function planePicture(svg) {
     const sign = imaginary < 0 ? " - " : " + ";
     const value = shown(real) + (imaginary === 0 ? "" : sign + shown(Math.abs(imaginary)) + "i");
     const effect = size > 1 ? "grows" : size < 1 ? "shrinks" : "stays";
-    picture.readout.textContent = whose + ", eigenvalue " + value + ": modulus " + shown(size) + ", a change " + effect;
+    picture.readout.textContent = whose + ", eigenvalue " + value + ": modulus " + shown(size) + ", a change along it " + effect;
   }
 
   picture.choosable(

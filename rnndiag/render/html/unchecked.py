@@ -34,8 +34,8 @@ def _data(result: FileResult) -> Iterator[str]:
     if drives and not drives & {"given", "probe"}:
         yield (
             "Your data and your loss: gradients were traced on synthetic input and from random "
-            "loss gradients. For a verdict on your own, give `--input FILE`, or record a training step "
-            "with `rnndiag.capture` and give `--probe FILE`."
+            "loss gradients. For a verdict on your own, give `--input FILE`, or record a training "
+            "step with `rnndiag.capture` and give `--probe FILE`."
         )
 
 
