@@ -87,8 +87,10 @@ def _share(drive: DriveTrace) -> Iterator[str]:
     most, nearly_all = drive.lag_of_share(0.9), drive.lag_of_share(0.99)
     if most is None or nearly_all is None:
         return
-    nearest = "" if most == nearly_all else f"90 % comes from the last {most + 1} steps, "
-    yield f"Of the gradient of W_hh, {nearest}99 % from the last {counted(nearly_all + 1, 'step')}."
+    last = f"from the last {counted(nearly_all + 1, 'step')}"
+    nearest = f"90 % comes from the last {most + 1} steps, 99 % {last}"
+    shown = f"99 % comes {last}" if most == nearly_all else nearest
+    yield f"Of the gradient of W_hh, {shown}."
 
 
 OTHER_NETWORK = 0.05

@@ -93,4 +93,5 @@ def _flat(children: Iterable[Child | Iterable[Child]]) -> Iterator[Element | Lin
 
 
 def _text(raw: str) -> str:
-    return html.escape(printable(raw))
+    """Plain ASCII, so that no stream's encoding can spoil it."""
+    return html.escape(printable(raw)).encode("ascii", "xmlcharrefreplace").decode()

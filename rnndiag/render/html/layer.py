@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from rnndiag.analysis import LayerResult
@@ -181,5 +182,8 @@ def _curve_legend(trace: LayerTrace) -> Iterator[Element]:
     yield _key("band", "nine of ten samples")
     if trace.textbook_log10 is not None:
         yield _key("textbook", "textbook product of W_hh alone, without the activation")
-    yield _key("horizon", "the last lag with a tenth, hundredth, thousandth left")
-    yield _key("half-life", "half-life")
+    decays = [drive.decay for drive in trace.drives]
+    if any((lag or 0) > 0 for decay in decays for lag in decay.horizons):
+        yield _key("horizon", "the last lag with a tenth, hundredth, thousandth left")
+    if any((decay.half_life or math.inf) <= trace.seq_len for decay in decays):
+        yield _key("half-life", "half-life")

@@ -19,16 +19,22 @@ def table(
     `named`: the names are a file's own, and long.
     """
     head = element("tr", (element("th", header, scope="col") for header in headers))
-    body = (
-        element("tr", element("th", row[0], scope="row"), (element("td", c) for c in row[1:]))
-        for row in rows
-    )
+    body = (element("tr", element("th", row[0], scope="row"), map(_cell, row[1:])) for row in rows)
     made = element(
         "table", element("caption", caption), element("thead", head), element("tbody", body)
     )
     # Whoever has no mouse scrolls it with the arrow keys, once it can have the focus.
     kind = "scroll named" if named else "scroll"
     return element("div", made, class_=kind, tabindex=0, role="region", aria_label=caption)
+
+
+SHORT = 16
+"""Characters of a cell that stays on one line: a number, an interval's end, a word or two."""
+
+
+def _cell(content: Cell) -> Element:
+    short = isinstance(content, str) and len(content) <= SHORT
+    return element("td", content, class_="short" if short else None)
 
 
 def bullets(sentences: Iterable[str]) -> Element | None:

@@ -10,14 +10,14 @@ from rnndiag.analysis import LayerResult
 from rnndiag.render.table.trace import shown_lags
 from rnndiag.report import Report
 
-ROWS = 6000
-"""Lags of all curves on a page; one of each curve and its drawing takes some 110 bytes, and a page
+ROWS = 4500
+"""Lags of all curves on a page; one of each curve and its drawing takes some 130 bytes, and a page
 is to stay below a megabyte."""
 
 MOST, FEWEST = 400, 40
 """Lags of one curve: more is finer than the picture, fewer would show corners."""
 
-POINTS = 6000
+POINTS = 5000
 """Eigenvalues of all layers on a page, of some 50 bytes each."""
 
 FEWEST_POINTS = 60

@@ -1,0 +1,316 @@
+"""The page in a real browser: silent, alone, and saying the JSON's numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+import torch
+from browser.browsing import console, requested, screen
+from cli.command import FIXTURES
+from render.reports import HOSTILE, measured, named
+from selenium.webdriver import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
+from torch import nn
+
+from rnndiag.errors import InputCode, RnndiagError
+from rnndiag.render import Screen, renderer
+from rnndiag.report import FileReport, Report
+from rnndiag.rounding import power_of_ten
+
+SCRIPT_NAME = f"</script><script>document.title = 'taken'</script>\u2028<!--{HOSTILE}"
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """By name: a page's address, and the JSON of the same report."""
+    folder = tmp_path_factory.mktemp("pages")
+    torch.manual_seed(0)
+    stack = nn.LSTM(3, 6, 2, bidirectional=True).state_dict()
+    torch.save(stack, folder / "stack.pt")
+    torch.save({"optimizer": None, **nn.RNN(3, 4).state_dict()}, folder / "plain.pt")
+    files = {
+        "rnn": [measured(FIXTURES / "char_rnn.pt", seq_len=200)],
+        "lstm": [measured(FIXTURES / "delayed_recall_lstm.pt", seq_len=200)],
+        "stack": [measured(folder / "stack.pt", seq_len=100)],
+        "hostile": [measured(named(folder / "h.pt", SCRIPT_NAME), SCRIPT_NAME)],
+        "several": [
+            measured(FIXTURES / "exploding_rnn.pt", seq_len=200),
+            measured(folder / "stack.pt", seq_len=30),
+            FileReport("cut.pt", error=RnndiagError(InputCode.DAMAGED, "cut", "copy it again")),
+        ],
+    }
+    made = {}
+    for name, shown in files.items():
+        report = Report("report", {}, tuple(shown))
+        page = folder / f"{name}.html"
+        page.write_text(renderer("html")(report, Screen()), encoding="utf-8")
+        made[name] = page.as_uri(), json.loads(renderer("json")(report, Screen()))
+    return made
+
+
+@pytest.fixture
+def opened(browser, pages):
+    """Open a page; when the test is over, it has said nothing and asked for nothing."""
+    addresses = []
+    console(browser), requested(browser)  # of whatever was open before
+
+    def go(name):
+        address, whole = pages[name]
+        browser.get(address)
+        addresses.append(address)
+        return whole["files"]
+
+    yield go
+    assert console(browser) == []
+    assert [url for url in requested(browser) if not url.startswith("data:,")] == addresses
+
+
+NAMES = ["rnn", "lstm", "stack", "hostile", "several"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 768, 1200])
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_silent_and_never_wider_than_the_screen(browser, opened, name, width, scheme):
+    screen(browser, width, scheme)
+    opened(name)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    ground = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, ground[4:-1].split(", "))) > 384) == (scheme == "light")
+
+
+def picture(browser, kind):
+    return next(
+        p for p in browser.find_elements(By.CSS_SELECTOR, f"svg.{kind}") if p.is_displayed()
+    )
+
+
+def readout(svg):
+    figure = svg.find_element(By.XPATH, "ancestor::figure")
+    return figure.find_element(By.CLASS_NAME, "readout").text
+
+
+def hover(browser, svg, x, y):
+    """Put the pointer over a point given in the picture's own coordinates."""
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", svg)
+    box = browser.execute_script(
+        "const b = arguments[0].getBoundingClientRect(), v = arguments[0].viewBox.baseVal;"
+        "return [b.width, b.height, v.width, v.height]",
+        svg,
+    )
+    across, down = x * box[0] / box[2] - box[0] / 2, y * box[1] / box[3] - box[1] / 2
+    ActionChains(browser).move_to_element_with_offset(svg, round(across), round(down)).perform()
+
+
+def frame(svg):
+    return [*map(float, svg.get_attribute("data-frame").split())]
+
+
+def six(value):
+    """As the script shows it: six significant digits."""
+    return float(f"{value:.6g}")
+
+
+@pytest.mark.parametrize("name", ["rnn", "lstm"])
+@pytest.mark.parametrize("part", [0.0, 0.31, 1.0])
+def test_hovering_over_a_curve_says_the_jsons_numbers(browser, opened, name, part):
+    (file,) = opened(name)
+    trace = file["layers"][0]["trace"]
+    svg = picture(browser, "curves")
+    left, top, width, height = frame(svg)
+    hover(browser, svg, left + part * width, top + height / 2)
+    said = readout(svg)
+    lag = int(said.split()[0])
+    assert abs(lag - part * trace["seq_len"]) <= 1
+    drive = next(d for d in trace["drives"] if f", {d['drive']} input" in said)
+    assert drive["deciding"]
+    expect_value(said, "h", drive["log10_gradient_norm"][lag])
+    if drive["log10_cell_gradient_norm"] is not None:
+        expect_value(said, "c", drive["log10_cell_gradient_norm"][lag])
+    if trace["textbook_log10"] is not None:
+        expect_value(said, "textbook", trace["textbook_log10"][lag])
+    low, high = drive["log10_p05"][lag], drive["log10_p95"][lag]
+    assert f"nine of ten samples {power_of_ten(low)} to {power_of_ten(high)}" in said
+
+
+def expect_value(said, name, log10):
+    """Both forms, by Python's own formatting."""
+    shown = said.split(f"{name} ", 1)[1].split(")")[0]
+    value, rounded = shown.split(" (log10 ")
+    assert value == power_of_ten(log10)
+    assert float(rounded) == six(log10)
+
+
+def test_arrow_keys_do_what_the_pointer_does(browser, opened):
+    (file,) = opened("lstm")
+    svg = picture(browser, "curves")
+    svg.send_keys(Keys.END)
+    assert readout(svg).startswith("200 steps back")
+    svg.send_keys(Keys.HOME)
+    assert readout(svg).startswith("0 steps back")
+    svg.send_keys(Keys.ARROW_RIGHT)
+    assert readout(svg).startswith("1 step back")
+    plane = picture(browser, "plane")
+    plane.send_keys(Keys.ARROW_RIGHT)
+    real, imaginary = file["layers"][0]["spectrum"]["jacobian"]["eigenvalues"][0]
+    assert f"modulus {six(math.hypot(real, imaginary)):g}" in readout(plane)
+    assert "grows" in readout(plane)
+
+
+def test_hovering_over_an_eigenvalue_names_it(browser, opened):
+    (file,) = opened("rnn")
+    spectrum = file["layers"][0]["spectrum"]
+    svg = picture(browser, "plane")
+    left, top, width, height = frame(svg)
+    low, high, bottom, ceiling = map(float, svg.get_attribute("data-range").split())
+    for whose, values in (
+        ("W_hh", spectrum["blocks"][0]["eigenvalues"]),
+        ("step Jacobian", spectrum["jacobian"]["eigenvalues"]),
+    ):
+        real, imaginary = values[0]
+        x = left + (real - low) / (high - low) * width
+        y = top + (ceiling - imaginary) / (ceiling - bottom) * height
+        hover(browser, svg, x, y)
+        said = readout(svg)
+        assert said.startswith(f"{whose}, eigenvalue {six(real):g}")
+        assert f"modulus {six(math.hypot(real, imaginary)):g}" in said
+
+
+def test_the_drive_switch_chooses_what_is_drawn_and_said(browser, opened):
+    (file,) = opened("rnn")
+    trace = file["layers"][0]["trace"]
+    svg = picture(browser, "curves")
+    svg.send_keys(Keys.END)
+    for place, drive in enumerate(trace["drives"]):
+        label = browser.find_elements(By.CSS_SELECTOR, ".drives label")[place]
+        label.click()
+        group = svg.find_element(By.CSS_SELECTOR, f"[data-drive='{place}']")
+        assert "chosen" in group.get_attribute("class").split()
+        assert len(svg.find_elements(By.CSS_SELECTOR, ".chosen")) == 1
+        shown = [g.is_displayed() for g in svg.find_elements(By.CSS_SELECTOR, ".band")]
+        assert sum(shown) == 1
+        assert f"{drive['drive']} input" in readout(svg)
+        expect_value(readout(svg), "h", drive["log10_gradient_norm"][-1])
+
+
+def test_the_drive_switch_works_from_the_keyboard(browser, opened):
+    (file,) = opened("lstm")
+    names = [drive["drive"] for drive in file["layers"][0]["trace"]["drives"]]
+    chosen = browser.find_element(By.CSS_SELECTOR, ".drives input:checked")
+    start = int(chosen.get_attribute("value"))
+    chosen.send_keys(Keys.ARROW_RIGHT)
+    picture(browser, "curves").send_keys(Keys.HOME)
+    assert f"{names[(start + 1) % len(names)]} input" in readout(picture(browser, "curves"))
+
+
+def test_the_layer_switch_shows_one_layer_or_all(browser, opened):
+    (file,) = opened("stack")
+    layers = browser.find_elements(By.CLASS_NAME, "layer")
+    assert [layer.is_displayed() for layer in layers] == [True, False, False, False]
+    choice = Select(browser.find_element(By.CSS_SELECTOR, "select.layers"))
+    choice.select_by_index(2)
+    assert [layer.is_displayed() for layer in layers] == [False, False, True, False]
+    svg = picture(browser, "curves")
+    svg.send_keys(Keys.END)
+    drives = file["layers"][2]["trace"]["drives"]
+    drive = next(d for d in drives if f"{d['drive']} input" in readout(svg))
+    expect_value(readout(svg), "h", drive["log10_gradient_norm"][-1])
+    choice.select_by_value("all")
+    assert all(layer.is_displayed() for layer in layers)
+
+
+def test_the_theme_button(browser, opened):
+    opened("rnn")
+    button = browser.find_element(By.ID, "theme")
+    ground = "return getComputedStyle(document.body).backgroundColor"
+    before = browser.execute_script(ground)
+    assert button.text == "Dark"
+    button.click()
+    assert button.text == "Light"
+    assert browser.execute_script(ground) != before
+    button.click()
+    assert browser.execute_script(ground) == before
+
+
+def test_code_is_copied_or_selected(browser, opened):
+    (file,) = opened("rnn")
+    button = browser.find_element(By.CLASS_NAME, "copy")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
+    button.click()
+    browser.execute_async_script("setTimeout(arguments[0], 200)")
+    assert button.text in {"Copied", "Press Ctrl+C"}
+    if button.text == "Press Ctrl+C":
+        selected = browser.execute_script("return getSelection().toString()")
+        assert selected.strip() == file["advice"]["snippets"]["torch"].strip()
+
+
+def test_a_hostile_name_does_nothing(browser, opened):
+    opened("hostile")
+    assert browser.title.startswith("rnndiag report: </script><script>")
+    assert len(browser.find_elements(By.TAG_NAME, "script")) == 2
+
+
+def test_everything_is_printed(browser, opened):
+    opened("stack")
+    browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        assert all(e.is_displayed() for e in browser.find_elements(By.CLASS_NAME, "layer"))
+        assert all(e.is_displayed() for e in browser.find_elements(By.TAG_NAME, "table"))
+        assert not any(e.is_displayed() for e in browser.find_elements(By.TAG_NAME, "button"))
+        assert not any(e.is_displayed() for e in browser.find_elements(By.TAG_NAME, "select"))
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_it_can_be_read_without_its_script(browser, opened):
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        opened("stack")
+        assert all(e.is_displayed() for e in browser.find_elements(By.CLASS_NAME, "layer"))
+        assert not browser.find_element(By.ID, "theme").is_displayed()
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_links_of_the_overview_lead_to_the_files(browser, opened):
+    opened("several")
+    for place, link in enumerate(browser.find_elements(By.CSS_SELECTOR, "main > .scroll a")):
+        assert browser.find_element(By.ID, f"file-{place}")
+        assert link.get_attribute("href").endswith(f"#file-{place}")
+
+
+def test_every_text_contrasts_with_its_ground(browser, opened):
+    """WCAG 2.2, 1.4.3: at least 4.5, in both themes."""
+    for scheme in ("light", "dark"):
+        screen(browser, 1200, scheme)
+        opened("several")
+        assert browser.execute_script(CONTRASTS) == []
+
+
+CONTRASTS = """
+const channel = (c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+const ground = (node) => {
+  for (; node; node = node.parentElement) {
+    const found = parse(getComputedStyle(node).backgroundColor);
+    if (found.length === 3 || found[3] > 0) return found;
+  }
+  return [255, 255, 255];
+};
+const low = new Set();
+for (const node of document.querySelectorAll("body *")) {
+  const own = [...node.childNodes].some((c) => c.nodeType === 3 && c.data.trim());
+  if (!own || ["SCRIPT", "STYLE", "title", "desc"].includes(node.tagName)) continue;
+  const style = getComputedStyle(node);
+  const ink = parse(node instanceof SVGElement ? style.fill : style.color);
+  const [a, b] = [light(ink), light(ground(node))].sort((x, y) => y - x);
+  if ((a + 0.05) / (b + 0.05) < 4.5) low.add(node.tagName + "." + node.getAttribute("class"));
+}
+return [...low];
+"""
