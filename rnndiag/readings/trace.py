@@ -17,7 +17,8 @@ def read_trace(trace: LayerTrace) -> list[str]:
     """The sentences under one layer's trace."""
     drive = trace.headline
     steps = len(drive.log10_gradient_norm) - 1
-    sentences = [_VERDICTS[trace.verdict].format(steps=counted(steps, "step"))]
+    verdict = _VERDICTS[trace.verdict].format(steps=counted(steps, "step"), split=_split(trace))
+    sentences = [verdict]
     if drive.overflow_step is not None:
         sentences.append(f"The forward pass overflows at step {drive.overflow_step}.")
     sentences.append(f"Under {drive.drive} input {_course(drive, steps)}.")
@@ -48,7 +49,7 @@ _VERDICTS = {
     "stable": "Stable: more than a thousandth of the gradient is left after {steps}.",
     "vanishing": "Vanishing: less than a thousandth of the gradient is left after {steps}. "
     "Clipping does not help against that.",
-    "mixed": "Mixed: the verdict depends on the input; see the rows.",
+    "mixed": "Mixed: the verdict depends on the input: {split}.",
 }
 
 
@@ -58,6 +59,15 @@ def _course(drive: DriveTrace, steps: int) -> str:
     if lost is None:
         return _halving(drive) + _horizon(drive, steps)
     return f"nothing is left of the gradient {counted(lost, 'step')} back: it is exactly zero"
+
+
+def _split(trace: LayerTrace) -> str:
+    """Which deciding input has which verdict."""
+    names: dict[str, list[str]] = {}
+    for drive in trace.drives:
+        if drive.deciding:
+            names.setdefault(drive.verdict, []).append(drive.drive)
+    return ", ".join(f"{verdict} under {' and '.join(of)}" for verdict, of in names.items())
 
 
 def _halving(drive: DriveTrace) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from rnndiag.render.html.element import Child, Element, Lines, element
 
 Cell = Child
+
 SHOWN = 20
 """Entries of a list of names that are shown; JSON has all of them."""
 
@@ -43,11 +45,22 @@ def bullets(sentences: Iterable[str]) -> Element | None:
     return element("ul", items) if items else None
 
 
+WHOLE = re.compile(r"(\d[\d.]*e[-+]\d+|--[a-z][a-z-]*)")
+"""Numbers and options, which a browser would break at their dashes."""
+
+
 def prose(sentence: str) -> Iterator[Child]:
     """A sentence in which what stands between backticks is code."""
     for place, piece in enumerate(sentence.split("`")):
-        if piece:
-            yield element("code", piece) if place % 2 else piece
+        if place % 2:
+            yield element("code", piece)
+        else:
+            yield from _unbroken(piece)
+
+
+def _unbroken(words: str) -> Iterator[Child]:
+    for place, piece in enumerate(WHOLE.split(words)):
+        yield element("span", piece, class_="short") if place % 2 else piece
 
 
 def folded(summary: str, *body: Child | Iterable[Child]) -> Element:

@@ -54,19 +54,17 @@ def _layer(item: LayerResult) -> Element | None:
 
 
 def _grouped(traced: Sequence[LayerResult]) -> Iterator[Element]:
-    """One entry a verdict, with the layers that have it."""
-    for word in ORDER:
-        items = [item for item in traced if item.trace and item.trace.verdict == word]
-        if not items or items[0].trace is None:
-            continue
-        names = [item.layer.label for item in items[:SHOWN]]
-        more = f" and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
-        yield element(
-            "li",
-            chip(word),
-            f" {counted(len(items), 'layer')}: {', '.join(names)}{more}",
-            element("p", read_trace(items[0].trace)[0]),
-        )
+    """One entry a sentence, with the layers that it is true of."""
+    layers: dict[tuple[str, str], list[str]] = {}
+    for item in traced:
+        if item.trace is not None:
+            key = (item.trace.verdict, read_trace(item.trace)[0])
+            layers.setdefault(key, []).append(item.layer.label)
+    for word, sentence in sorted(layers, key=lambda key: ORDER.index(key[0])):
+        names = layers[word, sentence]
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        named = f" {counted(len(names), 'layer')}: {', '.join(names[:SHOWN])}{more}"
+        yield element("li", chip(word), named, element("p", sentence))
 
 
 def _gate(file: FileReport) -> str:
