@@ -44,7 +44,7 @@ def report(
     checkpoints: Checkpoints = None,
     fail_on: FailOnOption = "never",
 ) -> int:
-    """One HTML page to open or send: verdict, findings, pictures and advice for each checkpoint."""
+    """One HTML page to open or send: verdict, findings, pictures and advice."""
     if output.output is None and output.format_name in {None, "html"}:
         output = dataclasses.replace(output, output=PAGE)
     chosen = chosen_formats("report", output)
