@@ -1,4 +1,4 @@
-"""One browser for all tests; without one they are left out, and in CI they fail."""
+"""One browser for a file of tests; without one they are left out, and in CI they fail."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 from browser.browsing import missing, screen, start
 
 
-@pytest.fixture(scope="session")
-def session():
+@pytest.fixture(scope="module")
+def chromium():
     absent = missing()
     if absent and os.environ.get("RNNDIAG_BROWSER") == "required":
         pytest.fail(f"the report has to be tried in a browser, and there is no {absent}")
@@ -21,7 +21,7 @@ def session():
 
 
 @pytest.fixture
-def browser(session):
+def browser(chromium):
     """The same for every test: a wide and light page."""
-    screen(session, 1200)
-    return session
+    screen(chromium, 1200)
+    return chromium

@@ -83,6 +83,32 @@ def test_it_is_silent_and_never_wider_than_the_screen(browser, opened, name, wid
     assert (sum(map(int, ground[4:-1].split(", "))) > 384) == (scheme == "light")
 
 
+REAL = (
+    "dv-classifier__rnn.pt",
+    "fin-bilstm-lightning__last.ckpt",
+    "gtcrn__model_trained_on_dns3.tar",
+)
+
+
+@pytest.fixture(scope="module")
+def real_page(shared, tmp_path_factory):
+    """Three real files on one page: a small RNN, an LSTM with its optimizer, many GRU layers."""
+    report = Report("report", {}, tuple(measured(shared / "checkpoints" / name) for name in REAL))
+    page = tmp_path_factory.mktemp("real") / "real.html"
+    page.write_text(renderer("html")(report, Screen()), encoding="utf-8")
+    return page
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1200, "light"), (1200, "dark")])
+def test_real_files_are_silent_and_fit(browser, real_page, width, scheme):
+    console(browser), requested(browser)
+    screen(browser, width, scheme)
+    browser.get(real_page.as_uri())
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    assert browser.execute_script(CONTRASTS) == []
+    assert (console(browser), requested(browser)[:1]) == ([], [real_page.as_uri()])
+
+
 def picture(browser, kind):
     return next(
         p for p in browser.find_elements(By.CSS_SELECTOR, f"svg.{kind}") if p.is_displayed()

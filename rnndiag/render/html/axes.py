@@ -99,7 +99,6 @@ def picture(
         plot,
         viewBox=f"0 0 {coordinate(width)} {coordinate(height)}",
         role="img",
-        tabindex=0,
         aria_label=f"{labels.title}. {labels.description}",
         data_frame=f"{LEFT} {TOP} {coordinate(frame.width)} {coordinate(frame.height)}",
         data_range=f"{frame.left:.12g} {frame.right:.12g} {frame.bottom:.12g} {frame.top:.12g}",

@@ -24,7 +24,7 @@ ROOM = 13.0
 
 def curves(trace: LayerTrace, lags: Sequence[int], file: int, layer: int) -> Element:
     """Every drive's curve; of the chosen one, to begin with the one that is quoted, the details."""
-    bottom, top = _decades(trace)
+    bottom, top = decades(_all_curves(trace))
     frame = Frame(WIDTH, HEIGHT, 0.0, float(max(1, trace.seq_len)), bottom, top)
     shown = trace.headline
     drawn = [
@@ -32,7 +32,7 @@ def curves(trace: LayerTrace, lags: Sequence[int], file: int, layer: int) -> Ele
         for name, y in (("level", 0.0), ("level", -3.0))
     ]
     if trace.textbook_log10 is not None:
-        line = _line(frame, trace.textbook_log10, lags)
+        line = curve_line(frame, trace.textbook_log10, lags)
         drawn.append(element("path", class_="textbook", d=line))
     drawn += [
         _drive(frame, drive, lags, place, chosen=drive is shown)
@@ -48,22 +48,35 @@ def curves(trace: LayerTrace, lags: Sequence[int], file: int, layer: int) -> Ele
     x_ticks = [(value, f"{value:g}") for value in ticks(0.0, frame.right, 6)]
     y_ticks = [(value, decade(value)) for value in ticks(bottom, top, 8) if value == int(value)]
     return picture(
-        frame, labels, x_ticks, y_ticks, drawn, class_="curves", data_file=file, data_layer=layer
+        frame,
+        labels,
+        x_ticks,
+        y_ticks,
+        drawn,
+        class_="curves",
+        tabindex=0,
+        data_file=file,
+        data_layer=layer,
     )
 
 
-def _decades(trace: LayerTrace) -> tuple[float, float]:
-    """From the smallest to the largest value of any drive, with a little room."""
-    finite = [
-        curve[np.isfinite(curve)]
-        for drive in trace.drives
-        for curve in (drive.log10_gradient_norm, drive.log10_cell_gradient_norm)
-        if curve is not None
-    ]
+def decades(curves: Sequence[FloatArray]) -> tuple[float, float]:
+    """From the smallest to the largest finite value of any curve, with a little room."""
+    finite = [curve[np.isfinite(curve)] for curve in curves]
     values = np.concatenate([*finite, np.asarray(FIRST_DECADES)])
     low, high = float(values.min()), float(values.max())
     room = 0.03 * (high - low)
     return low - room, high + room
+
+
+def _all_curves(trace: LayerTrace) -> list[FloatArray]:
+    """What decides how far the picture reaches; the textbook product may leave it."""
+    return [
+        curve
+        for drive in trace.drives
+        for curve in (drive.log10_gradient_norm, drive.log10_cell_gradient_norm)
+        if curve is not None
+    ]
 
 
 def decade(value: float) -> str:
@@ -86,19 +99,21 @@ def _drive(
 ) -> Element:
     details = [_band(frame, drive, lags)]
     if drive.log10_cell_gradient_norm is not None:
-        line = _line(frame, drive.log10_cell_gradient_norm, lags)
+        line = curve_line(frame, drive.log10_cell_gradient_norm, lags)
         details.append(element("path", class_="cell", d=line))
     return element(
         "g",
         element("g", details, class_="details"),
-        element("path", class_="hidden-state", d=_line(frame, drive.log10_gradient_norm, lags)),
+        element(
+            "path", class_="hidden-state", d=curve_line(frame, drive.log10_gradient_norm, lags)
+        ),
         element("g", _marks(frame, drive), class_="details marks"),
         class_=f"drive colour-{place}{' chosen' if chosen else ''}",
         data_drive=place,
     )
 
 
-def _line(frame: Frame, curve: FloatArray, lags: Sequence[int]) -> str:
+def curve_line(frame: Frame, curve: FloatArray, lags: Sequence[int]) -> str:
     """A path through the lags; exact zeros and overflows leave a gap."""
     pieces, command = [], "M"
     for lag in lags:

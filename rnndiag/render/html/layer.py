@@ -12,7 +12,7 @@ from rnndiag.readings.spectrum import read_spectrum
 from rnndiag.readings.trace import read_trace
 from rnndiag.render.html.curves import curves
 from rnndiag.render.html.element import Child, Element, element
-from rnndiag.render.html.parts import bullets, chip, folded
+from rnndiag.render.html.parts import bullets, chip, folded, sample
 from rnndiag.render.html.plane import plane
 from rnndiag.render.html.sampling import Sampling
 from rnndiag.render.html.spectrum_tables import spectrum_tables
@@ -98,28 +98,8 @@ def _cut(count: int, points: int) -> str:
     return f" (the {points} largest of {count})" if count > points else ""
 
 
-SAMPLES = {
-    "own": "M11 7h0",
-    "jacobian": "M8 4l6 6m0 -6l-6 6",
-    "unit": "M1 7h20",
-    "disc": "M5 1h12v12h-12Z",
-    "cell": "M1 7h20",
-    "band": "M1 2h20v10h-20Z",
-    "textbook": "M1 7h20",
-    "horizon": "M11 7h0",
-    "half-life": "M11 12l-5 -9h10Z",
-    "hidden-state": "M1 7h20",
-}
-"""What a legend draws, by the class that gives it its look."""
-
-
-def _sample(name: str) -> Element:
-    drawn = element("path", class_=name, d=SAMPLES[name])
-    return element("svg", drawn, class_="sample", width=22, height=14, aria_hidden="true")
-
-
 def _key(name: str, words: str) -> Element:
-    return element("li", _sample(name), f" {words}")
+    return element("li", sample(name), f" {words}")
 
 
 def _readout(hint: str) -> Element:
@@ -165,7 +145,7 @@ def _drive_switch(trace: LayerTrace, file: int, place: int) -> Element:
                 value=number,
                 checked=drive is trace.headline,
             ),
-            element("span", _sample("hidden-state"), class_=f"drive colour-{number} chosen"),
+            element("span", sample("hidden-state"), class_=f"drive colour-{number} chosen"),
             f"{drive.drive}{'' if drive.deciding else ' *'}",
         )
         for number, drive in enumerate(trace.drives)

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 from rnndiag.readings.words import counted
 from rnndiag.render.base import by_kind, number
+from rnndiag.render.html.beside import beside, longest
 from rnndiag.render.html.element import Child, element
 from rnndiag.render.html.parts import SHOWN, bullets, chip, table
+from rnndiag.render.html.sampling import Sampling
 from rnndiag.render.html.verdict import worst
 from rnndiag.render.table.trace import horizon
 from rnndiag.render.table.truncation import truncation_rows
@@ -21,13 +23,14 @@ HEADERS = (
 )
 
 
-def show(report: Report) -> Iterator[Child]:
-    """A row a file, each with a link to its section."""
+def show(report: Report, sampling: Sampling) -> Iterator[Child]:
+    """A row a file, each with a link to its section, and their gradients in one picture."""
     if len(report.files) > 1:
         rows = [_row(file, place) for place, file in enumerate(report.files)]
         yield element("h2", "Overview")
         yield table("All checkpoints", HEADERS, rows, named=True)
         yield element("p", LEGEND, class_="quiet")
+        yield beside(report, sampling)
 
 
 LEGEND = (
@@ -50,14 +53,13 @@ def _findings(file: FileReport) -> str:
 
 
 def _measures(file: FileReport) -> list[Child]:
-    layers = file.result.layers if file.result is not None else ()
-    traces = [item.trace for item in layers if item.trace is not None]
-    if not traces:
-        return [str(len(layers)), "-", "-", "-"]
-    longest = max(traces, key=lambda trace: float(trace.headline.log10_gradient_norm[-1]))
-    drive = longest.headline
+    count = str(len(file.result.layers)) if file.result is not None else "-"
+    pair = longest(file)
+    if pair is None:
+        return [count, "-", "-", "-"]
+    _, drive = pair
     return [
-        str(len(layers)),
+        count,
         number(drive.decay.half_life),
         horizon(drive.decay.horizons[2], drive),
         power_of_ten(drive.decay.growth_log10),

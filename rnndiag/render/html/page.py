@@ -25,7 +25,7 @@ def page(report: Report) -> Element:
     body = element(
         "body",
         _header(report),
-        element("main", overview.show(report), sections, overview.skipped(report)),
+        element("main", overview.show(report, sampling), sections, overview.skipped(report)),
         _footer(),
         element("script", Raw(data), type="application/json", id="data"),
         element("script", Raw(script)),

@@ -85,3 +85,24 @@ def shortened(names: Sequence[str], shown: int = SHOWN) -> Iterator[str]:
     yield from names[:shown]
     if len(names) > shown:
         yield f"… and {len(names) - shown} more (`--format json` has all)"
+
+
+SAMPLES = {
+    "own": "M11 7h0",
+    "jacobian": "M8 4l6 6m0 -6l-6 6",
+    "unit": "M1 7h20",
+    "disc": "M5 1h12v12h-12Z",
+    "cell": "M1 7h20",
+    "band": "M1 2h20v10h-20Z",
+    "textbook": "M1 7h20",
+    "horizon": "M11 7h0",
+    "half-life": "M11 12l-5 -9h10Z",
+    "hidden-state": "M1 7h20",
+}
+"""What a legend draws, by the class that gives it its look."""
+
+
+def sample(name: str) -> Element:
+    """A key to what a picture shows."""
+    drawn = element("path", class_=name, d=SAMPLES[name])
+    return element("svg", drawn, class_="sample", width=22, height=14, aria_hidden="true")

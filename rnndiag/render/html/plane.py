@@ -35,7 +35,15 @@ def plane(spectrum: Spectrum, points: int, file: int, layer: int) -> Element | N
     if jacobian.eigenvalues.size:
         drawn.append(_crosses(frame, jacobian.eigenvalues[:points]))
     return picture(
-        frame, labels, marked, marked, drawn, class_="plane", data_file=file, data_layer=layer
+        frame,
+        labels,
+        marked,
+        marked,
+        drawn,
+        class_="plane",
+        tabindex=0,
+        data_file=file,
+        data_layer=layer,
     )
 
 

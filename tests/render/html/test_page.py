@@ -196,6 +196,33 @@ def test_several_files_have_an_overview_and_a_section_each():
     assert "RD003" in root.one("section", id="file-3").text
 
 
+def test_the_picture_of_all_files_has_each_ones_longest_gradient():
+    files = gate_report().files
+    _, root = page(*files)
+    figure = root.one("figure", **{"class": "beside"})
+    keys = [key.text for key in figure.all("li")]
+    svg = figure.one("svg", role="img")
+    paths = [g.one("path").attributes["d"] for g in svg.all("g") if "drive" in str(g.attributes)]
+    traced = [file for file in files if file.result is not None]
+    assert len(keys) == len(paths) == len(traced)
+    for key, path, file in zip(keys, paths, traced, strict=True):
+        drives = [item.trace.headline for item in file.result.layers]
+        assert key.strip().startswith(f"{file.path}: ")
+        assert any(key.endswith(f"{drive.drive} input") for drive in drives)
+        last = max(float(drive.log10_gradient_norm[-1]) for drive in drives)
+        bottom, top = map(float, svg.attributes["data-range"].split()[2:])
+        height = float(svg.attributes["data-frame"].split()[3])
+        end = float(path.rpartition(",")[2])
+        assert end == pytest.approx((top - last) / (top - bottom) * height, abs=0.06)
+
+
+def test_one_file_needs_no_overview():
+    _, root = page(fixture_file("char_rnn.pt"))
+    assert not root.all("figure", **{"class": "beside"})
+    assert not root.all("table", **{"class": "overview"})
+    assert root.all("h2")[0].text.startswith("char_rnn.pt")
+
+
 def test_a_file_without_a_verdict_is_a_section_with_its_error():
     error = RnndiagError(InputCode.DAMAGED, "the file is cut", "download it again")
     text, root = page(FileReport("cut.pt", error=error))
