@@ -2,72 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import math
-
 import pytest
-import torch
-from browser.browsing import console, requested, screen
-from cli.command import FIXTURES
-from render.reports import HOSTILE, measured, named
-from selenium.webdriver import ActionChains
+from browser.browsing import console, expect_value, picture, readout, requested, screen
+from render.reports import measured
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
-from torch import nn
 
-from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.render import Screen, renderer
-from rnndiag.report import FileReport, Report
-from rnndiag.rounding import power_of_ten
-
-SCRIPT_NAME = f"</script><script>document.title = 'taken'</script>\u2028<!--{HOSTILE}"
-
-
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory):
-    """By name: a page's address, and the JSON of the same report."""
-    folder = tmp_path_factory.mktemp("pages")
-    torch.manual_seed(0)
-    stack = nn.LSTM(3, 6, 2, bidirectional=True).state_dict()
-    torch.save(stack, folder / "stack.pt")
-    torch.save({"optimizer": None, **nn.RNN(3, 4).state_dict()}, folder / "plain.pt")
-    files = {
-        "rnn": [measured(FIXTURES / "char_rnn.pt", seq_len=200)],
-        "lstm": [measured(FIXTURES / "delayed_recall_lstm.pt", seq_len=200)],
-        "stack": [measured(folder / "stack.pt", seq_len=100)],
-        "hostile": [measured(named(folder / "h.pt", SCRIPT_NAME), SCRIPT_NAME)],
-        "several": [
-            measured(FIXTURES / "exploding_rnn.pt", seq_len=200),
-            measured(folder / "stack.pt", seq_len=30),
-            FileReport("cut.pt", error=RnndiagError(InputCode.DAMAGED, "cut", "copy it again")),
-        ],
-    }
-    made = {}
-    for name, shown in files.items():
-        report = Report("report", {}, tuple(shown))
-        page = folder / f"{name}.html"
-        page.write_text(renderer("html")(report, Screen()), encoding="utf-8")
-        made[name] = page.as_uri(), json.loads(renderer("json")(report, Screen()))
-    return made
-
-
-@pytest.fixture
-def opened(browser, pages):
-    """Open a page; when the test is over, it has said nothing and asked for nothing."""
-    addresses = []
-    console(browser), requested(browser)  # of whatever was open before
-
-    def go(name):
-        address, whole = pages[name]
-        browser.get(address)
-        addresses.append(address)
-        return whole["files"]
-
-    yield go
-    assert console(browser) == []
-    assert [url for url in requested(browser) if not url.startswith("data:,")] == addresses
-
+from rnndiag.report import Report
 
 NAMES = ["rnn", "lstm", "stack", "hostile", "several"]
 
@@ -106,104 +49,7 @@ def test_real_files_are_silent_and_fit(browser, real_page, width, scheme):
     browser.get(real_page.as_uri())
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     assert browser.execute_script(CONTRASTS) == []
-    assert (console(browser), requested(browser)[:1]) == ([], [real_page.as_uri()])
-
-
-def picture(browser, kind):
-    return next(
-        p for p in browser.find_elements(By.CSS_SELECTOR, f"svg.{kind}") if p.is_displayed()
-    )
-
-
-def readout(svg):
-    figure = svg.find_element(By.XPATH, "ancestor::figure")
-    return figure.find_element(By.CLASS_NAME, "readout").text
-
-
-def hover(browser, svg, x, y):
-    """Put the pointer over a point given in the picture's own coordinates."""
-    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", svg)
-    box = browser.execute_script(
-        "const b = arguments[0].getBoundingClientRect(), v = arguments[0].viewBox.baseVal;"
-        "return [b.width, b.height, v.width, v.height]",
-        svg,
-    )
-    across, down = x * box[0] / box[2] - box[0] / 2, y * box[1] / box[3] - box[1] / 2
-    ActionChains(browser).move_to_element_with_offset(svg, round(across), round(down)).perform()
-
-
-def frame(svg):
-    return [*map(float, svg.get_attribute("data-frame").split())]
-
-
-def six(value):
-    """As the script shows it: six significant digits."""
-    return float(f"{value:.6g}")
-
-
-@pytest.mark.parametrize("name", ["rnn", "lstm"])
-@pytest.mark.parametrize("part", [0.0, 0.31, 1.0])
-def test_hovering_over_a_curve_says_the_jsons_numbers(browser, opened, name, part):
-    (file,) = opened(name)
-    trace = file["layers"][0]["trace"]
-    svg = picture(browser, "curves")
-    left, top, width, height = frame(svg)
-    hover(browser, svg, left + part * width, top + height / 2)
-    said = readout(svg)
-    lag = int(said.split()[0])
-    assert abs(lag - part * trace["seq_len"]) <= 1
-    drive = next(d for d in trace["drives"] if f", {d['drive']} input" in said)
-    assert drive["deciding"]
-    expect_value(said, "h", drive["log10_gradient_norm"][lag])
-    if drive["log10_cell_gradient_norm"] is not None:
-        expect_value(said, "c", drive["log10_cell_gradient_norm"][lag])
-    if trace["textbook_log10"] is not None:
-        expect_value(said, "textbook", trace["textbook_log10"][lag])
-    low, high = drive["log10_p05"][lag], drive["log10_p95"][lag]
-    assert f"nine of ten samples {power_of_ten(low)} to {power_of_ten(high)}" in said
-
-
-def expect_value(said, name, log10):
-    """Both forms, by Python's own formatting."""
-    shown = said.split(f"{name} ", 1)[1].split(")")[0]
-    value, rounded = shown.split(" (log10 ")
-    assert value == power_of_ten(log10)
-    assert float(rounded) == six(log10)
-
-
-def test_arrow_keys_do_what_the_pointer_does(browser, opened):
-    (file,) = opened("lstm")
-    svg = picture(browser, "curves")
-    svg.send_keys(Keys.END)
-    assert readout(svg).startswith("200 steps back")
-    svg.send_keys(Keys.HOME)
-    assert readout(svg).startswith("0 steps back")
-    svg.send_keys(Keys.ARROW_RIGHT)
-    assert readout(svg).startswith("1 step back")
-    plane = picture(browser, "plane")
-    plane.send_keys(Keys.ARROW_RIGHT)
-    real, imaginary = file["layers"][0]["spectrum"]["jacobian"]["eigenvalues"][0]
-    assert f"modulus {six(math.hypot(real, imaginary)):g}" in readout(plane)
-    assert "grows" in readout(plane)
-
-
-def test_hovering_over_an_eigenvalue_names_it(browser, opened):
-    (file,) = opened("rnn")
-    spectrum = file["layers"][0]["spectrum"]
-    svg = picture(browser, "plane")
-    left, top, width, height = frame(svg)
-    low, high, bottom, ceiling = map(float, svg.get_attribute("data-range").split())
-    for whose, values in (
-        ("W_hh", spectrum["blocks"][0]["eigenvalues"]),
-        ("step Jacobian", spectrum["jacobian"]["eigenvalues"]),
-    ):
-        real, imaginary = values[0]
-        x = left + (real - low) / (high - low) * width
-        y = top + (ceiling - imaginary) / (ceiling - bottom) * height
-        hover(browser, svg, x, y)
-        said = readout(svg)
-        assert said.startswith(f"{whose}, eigenvalue {six(real):g}")
-        assert f"modulus {six(math.hypot(real, imaginary)):g}" in said
+    assert (console(browser), requested(browser)) == ([], [real_page.as_uri()])
 
 
 def test_the_drive_switch_chooses_what_is_drawn_and_said(browser, opened):
