@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from rnndiag.analysis import LayerResult
 from rnndiag.measure.drive_trace import DriveTrace
 from rnndiag.render.html.axes import Frame, Labels, picture, ticks
@@ -40,12 +42,7 @@ def beside(report: Report, sampling: Sampling) -> Element | None:
         return None
     shown = lines[:MOST]
     left_out = f" (the first {MOST} of {len(lines)})" if len(lines) > MOST else ""
-    keys = [
-        element(
-            "li", _sample(place), f" {line.path}: {line.item.layer.label}, {line.drive.drive} input"
-        )
-        for place, line in enumerate(shown)
-    ]
+    keys = [element("li", _sample(place), _key(line)) for place, line in enumerate(shown)]
     caption = f"The gradient that lasts longest in each file{left_out}, with its layer and input."
     return element(
         "figure",
@@ -85,6 +82,13 @@ def _picture(lines: Sequence[_Line], sampling: Sampling) -> Element:
         drawn,
         class_="together",
     )
+
+
+def _key(line: _Line) -> str:
+    """File, layer and input; and why a line cannot be seen that is zero at once."""
+    gone = not np.isfinite(line.drive.log10_gradient_norm[1:]).any()
+    said = f" {line.path}: {line.item.layer.label}, {line.drive.drive} input"
+    return f"{said} (zero from the first step back on)" if gone else said
 
 
 def _sample(place: int) -> Element:

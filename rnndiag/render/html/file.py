@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from rnndiag.analysis import FileResult
+from rnndiag.analysis import FileResult, LayerResult
 from rnndiag.render.html import advising, findings, layer, layers, unchecked, verdict
 from rnndiag.render.html.element import Child, Element, element
-from rnndiag.render.html.parts import chip
 from rnndiag.render.html.sampling import Sampling
 from rnndiag.report import FileReport
 
@@ -19,7 +18,7 @@ def show(file: FileReport, sampling: Sampling, place: int) -> Element:
 
 
 def _error(file: FileReport) -> Iterator[Child]:
-    yield element("h2", file.path, " ", chip("unreadable"))
+    yield element("h2", file.path, " ", verdict.worst(file))
     if file.error is not None:
         yield element("p", element("strong", file.error.code.value), f" {file.error.what}")
         yield element("p", element("b", "What to do: "), file.error.remedy, class_="remedy")
@@ -27,9 +26,10 @@ def _error(file: FileReport) -> Iterator[Child]:
 
 def _body(file: FileReport, result: FileResult, sampling: Sampling, place: int) -> Iterator[Child]:
     checkpoint = result.checkpoint
-    yield element("h2", file.path, " ", chip(verdict.worst(file)))
+    yield element("h2", file.path, " ", verdict.worst(file))
     about = f"{checkpoint.container}, {checkpoint.size_bytes:,} bytes"
     yield element("p", about, class_="quiet")
+    yield element("p", verdict.counts(file), class_="chips")
     yield _part("Verdict", verdict.show(file, result))
     yield _part("Findings", findings.show(file))
     yield _part("Layers", layers.show(result))
@@ -44,22 +44,21 @@ def _part(title: str, body: Iterable[Child]) -> Element:
 
 
 def _pictures(result: FileResult, sampling: Sampling, place: int) -> Iterator[Child]:
-    """Every layer, one after the other; the script shows one at a time."""
-    if len(result.layers) > 1:
+    """Every layer, one after the other; the script shows one at a time, first a measured one."""
+    items = result.layers
+    first = next((n for n, item in enumerate(items) if item.trace is not None), 0)
+    if len(items) > 1:
         options = [
-            element(
-                "option",
-                _named(item.layer.label, item.trace.verdict if item.trace else None),
-                value=n,
-            )
-            for n, item in enumerate(result.layers)
+            element("option", _named(item), value=number, selected=number == first)
+            for number, item in enumerate(items)
         ]
-        everything = element("option", f"all {len(result.layers)} layers", value="all")
-        choice = element("select", options, everything, class_="layers")
+        everything = element("option", f"all {len(items)} layers", value="all")
+        choice = element("select", options, everything, class_="layers", autocomplete="off")
         yield element("label", "Layer ", choice, class_="switch", hidden=True)
-    for number, item in enumerate(result.layers):
+    for number, item in enumerate(items):
         yield layer.show(item, sampling, place, number)
 
 
-def _named(label: str, word: str | None) -> str:
-    return f"{label} ({word})" if word else label
+def _named(item: LayerResult) -> str:
+    word = "no verdict" if item.trace is None else item.trace.verdict
+    return f"{item.layer.label} ({word})"

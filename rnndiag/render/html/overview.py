@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rnndiag.readings.words import counted
 from rnndiag.render.base import by_kind, number
 from rnndiag.render.html.beside import beside, longest
 from rnndiag.render.html.element import Child, element
-from rnndiag.render.html.parts import SHOWN, bullets, chip, table
+from rnndiag.render.html.parts import SHOWN, bullets, table
 from rnndiag.render.html.sampling import Sampling
-from rnndiag.render.html.verdict import worst
+from rnndiag.render.html.verdict import counts, worst
 from rnndiag.render.table.trace import horizon
 from rnndiag.render.table.truncation import truncation_rows
 from rnndiag.report import FileReport, Report
 from rnndiag.rounding import power_of_ten
-from rnndiag.rules.base import SEVERITIES
 
 HEADERS = (
     *("file", "verdict", "findings", "layers", "half-life (steps)", "to 1e-3", "growth"),
@@ -43,13 +41,9 @@ def _row(file: FileReport, place: int) -> list[Child]:
     link = element("a", file.path, href=f"#file-{place}")
     if file.error is not None:
         why = f"{file.error.code.value}: {file.error.what}"
-        return [link, chip("unreadable"), why, *["-"] * (len(HEADERS) - 3)]
-    return [link, chip(worst(file)), _findings(file), *_measures(file), *_advice(file)]
-
-
-def _findings(file: FileReport) -> str:
-    counts = [(s, sum(f.severity == s for f in file.findings)) for s in reversed(SEVERITIES)]
-    return ", ".join(counted(count, severity) for severity, count in counts if count) or "none"
+        return [link, worst(file), why, *["-"] * (len(HEADERS) - 3)]
+    found = element("div", counts(file) or "none", class_="chips")
+    return [link, worst(file), found, *_measures(file), *_advice(file)]
 
 
 def _measures(file: FileReport) -> list[Child]:

@@ -68,9 +68,9 @@ def folded(summary: str, *body: Child | Iterable[Child]) -> Element:
     return element("details", element("summary", summary), *body)
 
 
-def chip(word: str) -> Element:
-    """A verdict or a severity; its colour only repeats the word."""
-    return element("span", word, class_=f"chip {word}")
+def chip(words: str, kind: str | None = None) -> Element:
+    """A verdict or a severity, whose colour is that of its kind and only repeats the words."""
+    return element("span", words, class_=f"chip {kind or words}")
 
 
 def code_block(source: str, what: str) -> Element:

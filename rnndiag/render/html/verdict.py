@@ -20,24 +20,25 @@ SPELLED_OUT = 4
 """Layers that get a sentence each; more of them are named under their common verdict."""
 
 
-def worst(file: FileReport) -> str:
+def worst(file: FileReport) -> Element:
     """The verdict that stands for a file: that of the layer that needs most attention."""
-    if file.result is None:
-        return "no verdict"
-    found = {item.trace.verdict for item in file.result.layers if item.trace is not None}
-    return next((word for word in ORDER if word in found), "no verdict")
+    layers = file.result.layers if file.result is not None else ()
+    found = {item.trace.verdict for item in layers if item.trace is not None}
+    word = next((word for word in ORDER if word in found), None)
+    return chip("no verdict", "none") if word is None else chip(word)
+
+
+def counts(file: FileReport) -> list[Element]:
+    """How many findings of each severity, the serious ones first."""
+    numbers = [(s, sum(f.severity == s for f in file.findings)) for s in reversed(SEVERITIES)]
+    return [chip(counted(number, severity), severity) for severity, number in numbers if number]
 
 
 def show(file: FileReport, result: FileResult) -> Iterator[Child]:
     """Layers by verdict, what was traced, and the findings in one line."""
     traced = [item for item in result.layers if item.trace is not None]
-    if len(traced) <= SPELLED_OUT:
-        yield element("ul", [_layer(item) for item in traced], class_="verdicts")
-    else:
-        yield element("ul", [*_grouped(traced)], class_="verdicts")
-    untraced = len(result.layers) - len(traced)
-    if untraced:
-        yield element("p", f"{counted(untraced, 'layer')} could not be traced; see “Not checked”.")
+    said = map(_layer, traced) if len(traced) <= SPELLED_OUT else _grouped(traced)
+    yield element("ul", _untraced(result), said, class_="verdicts")
     traced_steps = f"Traced: the {setting(result)}. " if traced else ""
     yield element("p", f"{traced_steps}{_gate(file)}", class_="quiet")
 
@@ -53,6 +54,22 @@ def _layer(item: LayerResult) -> Element | None:
     )
 
 
+def _untraced(result: FileResult) -> Iterator[Element]:
+    """Layers without a verdict come first: no news of them is no good news."""
+    layers: dict[str, list[str]] = {}
+    for item in result.layers:
+        if item.trace is None:
+            layers.setdefault(item.not_measured or "it was not traced", []).append(item.layer.label)
+    for reason, names in layers.items():
+        words = f"Not measured: {reason}."
+        yield element("li", chip("no verdict", "none"), _named(names), element("p", words))
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f" {counted(len(names), 'layer')}: {', '.join(names[:SHOWN])}{more}"
+
+
 def _grouped(traced: Sequence[LayerResult]) -> Iterator[Element]:
     """One entry a sentence, with the layers that it is true of."""
     layers: dict[tuple[str, str], list[str]] = {}
@@ -61,19 +78,13 @@ def _grouped(traced: Sequence[LayerResult]) -> Iterator[Element]:
             key = (item.trace.verdict, read_trace(item.trace)[0])
             layers.setdefault(key, []).append(item.layer.label)
     for word, sentence in sorted(layers, key=lambda key: ORDER.index(key[0])):
-        names = layers[word, sentence]
-        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        named = f" {counted(len(names), 'layer')}: {', '.join(names[:SHOWN])}{more}"
+        named = _named(layers[word, sentence])
         yield element("li", chip(word), named, element("p", sentence))
 
 
 def _gate(file: FileReport) -> str:
-    """What was found, and whether that stops a build."""
-    counts = [
-        counted(number, severity)
-        for severity in reversed(SEVERITIES)
-        if (number := sum(finding.severity == severity for finding in file.findings))
-    ]
+    """Whether what was found stops a build."""
     errors = any(finding.severity == "error" for finding in file.findings)
-    gate = "would fail" if errors else "would pass"
-    return f"Findings: {', '.join(counts) or 'none'}. A build gated with rnndiag check {gate}."
+    return (
+        f"On these findings a build gated with rnndiag check would {'fail' if errors else 'pass'}."
+    )

@@ -190,7 +190,7 @@ def test_several_files_have_an_overview_and_a_section_each():
     _, root = page(*files)
     rows = table_of(root, "All checkpoints")[1:]
     assert [row[0] for row in rows] == [file.path for file in files]
-    assert [row[1] for row in rows] == ["stable", "exploding", "vanishing", "unreadable"]
+    assert [row[1] for row in rows] == ["stable", "exploding", "vanishing", "no verdict"]
     for link in root.all("a"):
         assert root.all("section", id=link.attributes["href"].removeprefix("#"))
     assert "RD003" in root.one("section", id="file-3").text
@@ -242,6 +242,11 @@ def test_what_was_not_checked_is_said(tmp_path):
     assert "synthetic input" in said
     assert "odd.weight_hh_l0 (7 x 3)" in said
     assert "dead/0/forward: not measured: its weights are not finite" in said
+    first = root.one("ul", **{"class": "verdicts"}).all("li")[0].text
+    assert first == "no verdict 1 layer: dead/0/forwardNot measured: its weights are not finite."
+    chosen = [o.text for o in root.all("option") if "selected" in o.attributes]
+    assert chosen == ["rnn/0/forward (vanishing)"]
+    assert "1 error" in [chip.text for chip in root.one("p", **{"class": "chips"}).all("span")]
     assert "RD401" in said
 
 
