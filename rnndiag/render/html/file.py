@@ -29,7 +29,8 @@ def _body(file: FileReport, result: FileResult, sampling: Sampling, place: int) 
     yield element("h2", file.path, " ", verdict.worst(file))
     about = f"{checkpoint.container}, {checkpoint.size_bytes:,} bytes"
     yield element("p", about, class_="quiet")
-    yield element("p", verdict.counts(file), class_="chips")
+    if file.findings:
+        yield element("p", verdict.counts(file), class_="chips")
     yield _part("Verdict", verdict.show(file, result))
     yield _part("Findings", findings.show(file))
     yield _part("Layers", layers.show(result))

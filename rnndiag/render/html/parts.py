@@ -30,6 +30,9 @@ def table(
     return element("div", made, class_=kind, tabindex=0, role="region", aria_label=caption)
 
 
+CODE = 24
+"""Characters of code in a sentence that stay on one line, which a telephone still holds."""
+
 SHORT = 16
 """Characters of a cell that stays on one line: a number, an interval's end, a word or two."""
 
@@ -53,7 +56,7 @@ def prose(sentence: str) -> Iterator[Child]:
     """A sentence in which what stands between backticks is code."""
     for place, piece in enumerate(sentence.split("`")):
         if place % 2:
-            yield element("code", piece)
+            yield element("code", piece, class_="short" if len(piece) <= CODE else None)
         else:
             yield from _unbroken(piece)
 
