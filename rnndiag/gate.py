@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from rnndiag.analysis import Request
 from rnndiag.containers.failures import not_a_checkpoint
@@ -22,6 +22,9 @@ from rnndiag.progress import Silent
 from rnndiag.report import FileReport, SkippedFile, report_file
 from rnndiag.rules import Judging
 from rnndiag.workers import Died, in_workers
+
+if TYPE_CHECKING:
+    from rnndiag.advice import AdviceRequest
 
 SKIPPABLE = {InputCode.NOT_A_CHECKPOINT, InputCode.NO_RECURRENT_WEIGHTS}
 """What a file met in a folder may be without stopping the verdict."""
@@ -49,6 +52,9 @@ class Batch:
 
     judging: Judging = field(default_factory=Judging)
     """Which rules judge which file."""
+
+    advice: AdviceRequest | None = None
+    """What advice is wanted on each; a gate needs none."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +120,7 @@ def _examine(candidate: _Candidate, request: Request, batch: Batch) -> FileRepor
     report = report_file(
         candidate.path,
         request,
+        advice=batch.advice,
         shown_as=shown,
         named=candidate.named and not batch.skip_others,
         judging=batch.judging,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rnndiag.comparison import LayerComparison
 
 FailOn = Literal["error", "warning", "never"]
-Command = Literal["inspect", "spectrum", "bptt-trace", "suggest", "check", "diff"]
+Command = Literal["inspect", "spectrum", "bptt-trace", "suggest", "check", "diff", "report"]
 Setting = str | int | float | bool | None
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "suggest": "suggest",
     "check": "check",
     "diff": "diff",
+    "report": "report",
     "explain": "explain",
 }
 """By its name, the module of rnndiag.cli whose function of the same name it is."""

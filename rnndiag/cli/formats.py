@@ -39,12 +39,13 @@ class Formats:
 
 
 def formats(command: Command, output: Output, otherwise: str) -> Formats:
-    """Those asked for.
+    """Those asked for; `otherwise`, or what the command has where it has not that.
 
     Raises RnndiagError (RD007) for one that the command does not have, and where one report would
     replace another.
     """
-    shown = output.format_name or otherwise
+    offered = _offered(command)
+    shown = output.format_name or (otherwise if otherwise in offered else offered[0])
     _require(command, shown, f"--format {shown}")
     also = tuple(_also(command, given) for given in output.also or ())
     files = [Path(output.output or "-"), *(file for _, file in also)]

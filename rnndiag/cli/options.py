@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rnndiag.rules import Judging
     from rnndiag.tracing import TraceRequest
 
-Format = Literal["table", "concise", "json", "markdown", "csv", "sarif", "github", "junit"]
+Format = Literal["table", "concise", "html", "json", "markdown", "csv", "sarif", "github", "junit"]
 FailOn = Literal["error", "warning", "never"]
 
 Checkpoint = Annotated[
@@ -232,12 +232,14 @@ class Output:
         typer.Option(
             "--format",
             help="Default: table in a terminal, concise in a pipe. csv is bptt-trace's; sarif, "
-            "github and junit are check's.",
+            "github and junit are check's; report has html and json.",
         ),
     ] = None
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write there, not to stdout."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write there, not to stdout; - is stdout."
+        ),
     ] = None
     also: Annotated[
         list[str] | None,
@@ -257,6 +259,11 @@ class Output:
     no_progress: Annotated[
         bool, typer.Option("--no-progress", help="No progress bar on stderr.")
     ] = False
+
+    @property
+    def to_stdout(self) -> bool:
+        """Whether no file is named."""
+        return self.output in {None, "-"}
 
     @property
     def silent(self) -> bool:

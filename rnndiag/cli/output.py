@@ -64,7 +64,7 @@ def chosen_formats(command: Command, output: Output) -> Formats:
     """
     from rnndiag.cli.formats import formats
 
-    to_terminal = output.output is None and _stdout().isatty()
+    to_terminal = output.to_stdout and _stdout().isatty()
     chosen = formats(command, output, "table" if to_terminal else "concise")
     if output.plot is not None:
         from rnndiag.plots import require_plot
@@ -80,8 +80,8 @@ def show(report: Report, chosen: Formats, output: Output) -> int:
             complain(file.error, file.path)
     if report.failure is not None:
         complain(report.failure)
-    to_terminal = output.output is None and _stdout().isatty()
-    text = _rendered(report, chosen.shown, to_terminal, output.output is not None)
+    to_terminal = output.to_stdout and _stdout().isatty()
+    text = _rendered(report, chosen.shown, to_terminal, not output.to_stdout)
     for name, target in chosen.appended(os.environ):
         _append(_rendered(report, name), target)
     for name, target in chosen.also:
@@ -90,7 +90,7 @@ def show(report: Report, chosen: Formats, output: Output) -> int:
         from rnndiag.plots import draw
 
         write_file(Path(output.plot), draw(report, output.plot))
-    if output.output is None:
+    if output.output is None or output.to_stdout:
         write(text)
     else:
         write_file(Path(output.output), text.encode())

@@ -17,7 +17,8 @@ def read_trace(trace: LayerTrace) -> list[str]:
     """The sentences under one layer's trace."""
     drive = trace.headline
     steps = len(drive.log10_gradient_norm) - 1
-    sentences = [_VERDICTS[trace.verdict].format(steps=counted(steps, "step"))]
+    verdict = _VERDICTS[trace.verdict].format(steps=counted(steps, "step"), split=_split(trace))
+    sentences = [verdict]
     if drive.overflow_step is not None:
         sentences.append(f"The forward pass overflows at step {drive.overflow_step}.")
     sentences.append(f"Under {drive.drive} input {_course(drive, steps)}.")
@@ -48,7 +49,7 @@ _VERDICTS = {
     "stable": "Stable: more than a thousandth of the gradient is left after {steps}.",
     "vanishing": "Vanishing: less than a thousandth of the gradient is left after {steps}. "
     "Clipping does not help against that.",
-    "mixed": "Mixed: the verdict depends on the input; see the rows.",
+    "mixed": "Mixed: the verdict depends on the input: {split}.",
 }
 
 
@@ -58,6 +59,15 @@ def _course(drive: DriveTrace, steps: int) -> str:
     if lost is None:
         return _halving(drive) + _horizon(drive, steps)
     return f"nothing is left of the gradient {counted(lost, 'step')} back: it is exactly zero"
+
+
+def _split(trace: LayerTrace) -> str:
+    """Which deciding input has which verdict."""
+    names: dict[str, list[str]] = {}
+    for drive in trace.drives:
+        if drive.deciding:
+            names.setdefault(drive.verdict, []).append(drive.drive)
+    return ", ".join(f"{verdict} under {' and '.join(of)}" for verdict, of in names.items())
 
 
 def _halving(drive: DriveTrace) -> str:
@@ -87,8 +97,10 @@ def _share(drive: DriveTrace) -> Iterator[str]:
     most, nearly_all = drive.lag_of_share(0.9), drive.lag_of_share(0.99)
     if most is None or nearly_all is None:
         return
-    nearest = "" if most == nearly_all else f"90 % comes from the last {most + 1} steps, "
-    yield f"Of the gradient of W_hh, {nearest}99 % from the last {counted(nearly_all + 1, 'step')}."
+    last = f"from the last {counted(nearly_all + 1, 'step')}"
+    nearest = f"90 % comes from the last {most + 1} steps, 99 % {last}"
+    shown = f"99 % comes {last}" if most == nearly_all else nearest
+    yield f"Of the gradient of W_hh, {shown}."
 
 
 OTHER_NETWORK = 0.05

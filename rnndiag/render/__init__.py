@@ -10,8 +10,11 @@ from rnndiag.render.base import Renderer, Screen
 
 __all__ = ["COMMANDS", "FORMATS", "Format", "Screen", "renderer"]
 
-COMMANDS = ("inspect", "spectrum", "bptt-trace", "suggest", "check", "diff")
+COMMANDS = ("inspect", "spectrum", "bptt-trace", "suggest", "check", "diff", "report")
 """Every command that has a report."""
+
+TEXT = COMMANDS[:-1]
+"""Those that answer one question in text; `report` answers all of them on a page."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +24,8 @@ class Format:
     module: str
     """Has a function `render`, from a report and a screen to text."""
 
-    commands: tuple[str, ...] = COMMANDS
-    """Those that offer it."""
+    commands: tuple[str, ...] = TEXT
+    """Those that offer it; a command's first is what it gives where the stream does not decide."""
 
     measures: bool = False
     """Whether it shows curves and eigenvalues of the files of a gate, too."""
@@ -34,7 +37,8 @@ class Format:
 FORMATS: dict[str, Format] = {
     "table": Format("rnndiag.render.table"),
     "concise": Format("rnndiag.render.concise"),
-    "json": Format("rnndiag.render.json", measures=True),
+    "html": Format("rnndiag.render.html", commands=("report",), measures=True),
+    "json": Format("rnndiag.render.json", commands=COMMANDS, measures=True),
     "markdown": Format("rnndiag.render.markdown"),
     "csv": Format("rnndiag.render.csv", commands=("bptt-trace",)),
     "sarif": Format("rnndiag.render.sarif", commands=("check",)),

@@ -19,6 +19,7 @@ GOOD = FIXTURES / "delayed_recall_gru.pt"
 QUICK = ("--seq-len", 20, "--batch", 1)
 BRIEF = {command: () if command in {"inspect", "spectrum"} else QUICK for command in COMMANDS}
 """Options with which each command takes some milliseconds."""
+BRIEF["report"] = (*QUICK, "-o", "-")
 
 Test = Callable[..., None]
 

@@ -10,7 +10,7 @@ from cli.command import FIXTURES, environment, rnndiag
 
 import rnndiag as package
 
-COMMANDS = ("inspect", "spectrum", "bptt-trace", "suggest", "check", "explain")
+COMMANDS = ("inspect", "spectrum", "bptt-trace", "suggest", "check", "report", "explain")
 HEAVY = ("numpy", "torch", "matplotlib")
 
 SCRIPT = """
@@ -65,6 +65,7 @@ def test_no_command_loads_torch():
     path = str(FIXTURES / "exploding_rnn.pt")
     calls = [[command, path] for command in ("inspect", "spectrum", "bptt-trace", "suggest")]
     calls += [["check", path, "--fail-on", "never"], ["explain", "RD301"]]
+    calls += [["report", path, "-o", "-"]]
     assert loaded(calls, ("torch", "matplotlib", "numpy")) == "['numpy']"
 
 

@@ -1,9 +1,12 @@
-"""The sentences under a trace: exact zeros and steep decays."""
+"""The sentences under a trace: exact zeros, steep decays, mixed verdicts, the lags that count."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from render.reports import fixture_file
 
 from rnndiag.cells import CELLS, LayerWeights
 from rnndiag.drives import given_drive
@@ -33,3 +36,33 @@ def test_an_exact_zero_is_not_halved(order, when):
 def test_a_half_life_below_one_step_is_said_by_the_step():
     assert "each step back leaves 0.01 of the gradient" in said([[0.01]], "relu")
     assert "the gradient halves every 1 steps" not in said([[0.01]], "relu")
+
+
+def trace():
+    return fixture_file("exploding_rnn.pt").result.layers[0].trace
+
+
+def test_a_mixed_verdict_says_which_input_has_which():
+    zero, weak, normal = trace().drives
+    drives = (
+        replace(zero, verdict="stable", deciding=True),
+        replace(weak, verdict="vanishing", deciding=True),
+        replace(normal, verdict="vanishing", deciding=True),
+        replace(normal, drive="onehot", verdict="exploding", deciding=False),
+    )
+    first = read_trace(replace(trace(), verdict="mixed", drives=drives))[0]
+    assert first == (
+        "Mixed: the verdict depends on the input: stable under zero, vanishing under weak and "
+        "normal."
+    )
+
+
+def test_the_lags_that_make_up_the_gradient():
+    (drive, *_) = trace().drives
+    for share, words in (
+        ([0.5, 0.95, 1.0], "90 % comes from the last 2 steps, 99 % from the last 3 steps."),
+        ([0.5, 0.5, 1.0], "99 % comes from the last 3 steps."),
+    ):
+        only = replace(drive, deciding=True, parameter_gradient_share=np.array(share))
+        whole = " ".join(read_trace(replace(trace(), drives=(only,))))
+        assert f"Of the gradient of W_hh, {words}" in whole

@@ -17,11 +17,12 @@ def show(advice: Advice) -> Iterator[RenderableType]:
     if advice.changes:
         yield Text("\nChanges worth making:", style="bold")
     for change in advice.changes:
-        yield bullets([_sentences(change)])
+        yield bullets([sentences(change)])
         yield from code(change.code)
 
 
-def _sentences(change: Change) -> str:
+def sentences(change: Change) -> str:
+    """What to change, why, where, and who says so."""
     what = f"{change.what[:1].upper()}{change.what[1:]}"
     where = listed(change.layers)
     return f"{what}. Why: {change.because}. Where: {where}. Source: {change.source}."

@@ -38,13 +38,13 @@ def _layers(result: FileResult) -> RenderableType:
             cell_name(layer),
             sizes(layer),
             Text(values, style="bold red" if health.non_finite else ""),
-            _moved(health.moved_from_init),
-            _time_constants(item),
+            moved_tensors(health.moved_from_init),
+            time_constants(item),
         )
     return made
 
 
-def _moved(moved: dict[str, bool]) -> str:
+def moved_tensors(moved: dict[str, bool]) -> str:
     """Which tensors left the box they were initialised in."""
     still = [name for name, has_moved in moved.items() if not has_moved]
     if not still:
@@ -53,7 +53,8 @@ def _moved(moved: dict[str, bool]) -> str:
     return "none" if len(still) == len(moved) else f"all but {short}"
 
 
-def _time_constants(item: LayerResult) -> str:
+def time_constants(item: LayerResult) -> str:
+    """Median and range of what a gate's biases remember; a dash without a gate."""
     found = item.weights.gate_time_constants
     if not found:
         return "-"
@@ -76,7 +77,7 @@ def _notes(result: FileResult) -> Iterator[str]:
         )
     assumed = {a: item.layer.label for item in result.layers for a in item.layer.assumptions}
     yield from (f"{label}: {assumption}" for assumption, label in assumed.items())
-    yield _training(result.training_state)
+    yield training(result.training_state)
     yield from result.checkpoint.notes[:SHOWN_NAMES]
     if result.checkpoint.sha256 is not None:
         yield f"checksums agree; sha256 {result.checkpoint.sha256}"
@@ -88,10 +89,11 @@ def _notes(result: FileResult) -> Iterator[str]:
         yield f"… and {len(unrecognised) - SHOWN_NAMES} more not measured (--format json has all)"
     for skipped in result.checkpoint.skipped[:SHOWN_NAMES]:
         yield f"not read: {skipped.name}: {skipped.reason}"
-    yield from _imports(result.checkpoint.foreign_imports)
+    yield from imports(result.checkpoint.foreign_imports)
 
 
-def _training(state: TrainingState | None) -> str:
+def training(state: TrainingState | None) -> str:
+    """What the optimizer left, in one line."""
     if state is None:
         return "no optimizer state in the file"
     norm = (
@@ -110,7 +112,7 @@ def _training(state: TrainingState | None) -> str:
     )
 
 
-def _imports(foreign: tuple[str, ...]) -> Iterator[str]:
+def imports(foreign: tuple[str, ...]) -> Iterator[str]:
     """What a trusting load would have imported beyond torch itself."""
     if foreign:
         more = f" and {len(foreign) - SHOWN_NAMES} more" if len(foreign) > SHOWN_NAMES else ""

@@ -118,7 +118,7 @@ def _jacobian(jacobian: StepJacobian, pushed: StepJacobian | None) -> Iterator[R
         *("step Jacobian at", "spectral radius", "norm", "time constant", "period"),
         left=("step Jacobian at",),
     )
-    for one, where in ((jacobian, _where(jacobian)), (pushed, "where a push leads")):
+    for one, where in ((jacobian, jacobian_place(jacobian)), (pushed, "where a push leads")):
         if one is not None:
             made.add_row(
                 where,
@@ -138,7 +138,7 @@ def _modes(jacobian: StepJacobian) -> RenderableType:
     for place, mode in enumerate(jacobian.modes, start=1):
         made.add_row(
             str(place),
-            _complex(mode.eigenvalue),
+            complex_number(mode.eigenvalue),
             short(abs(mode.eigenvalue)),
             short(mode.time_constant),
             short(mode.period),
@@ -152,7 +152,9 @@ def _rates(spectrum: Spectrum) -> Iterator[RenderableType]:
     if at_point is None or not spectrum.along:
         return
     made = table(RATE, "nats a step", "+/-", left=(RATE,))
-    made.add_row(f"ln of the radius, {_where(spectrum.settling.jacobian)}", short(at_point), "")
+    made.add_row(
+        f"ln of the radius, {jacobian_place(spectrum.settling.jacobian)}", short(at_point), ""
+    )
     for rate in spectrum.along:
         value = "overflow" if rate.rate is None else short(rate.rate)
         made.add_row(DRIVES[rate.drive], value, f"{rate.margin:.2g}" if rate.margin else "")
@@ -164,14 +166,16 @@ RATE = "growth rate of small changes"
 DRIVES = {"zero": "along trajectories, no input", "normal": "along trajectories, Gaussian input"}
 
 
-def _where(jacobian: StepJacobian) -> str:
+def jacobian_place(jacobian: StepJacobian) -> str:
+    """Name the state that it was taken at."""
     if jacobian.at == "origin":
         return "h = 0"
     kinds = {True: "stable", False: "unstable", None: "neutral"}
     return f"fixed point, {kinds[jacobian.stable]}"
 
 
-def _complex(value: complex) -> str:
+def complex_number(value: complex) -> str:
+    """Four digits; without an imaginary part where that is rounding."""
     if abs(value.imag) < 1e-12:
         return f"{value.real:.4g}"
     return f"{value.real:.4g}{value.imag:+.4g}i"

@@ -37,7 +37,7 @@ LEGEND = (
 
 def show(result: FileResult, screen: Screen) -> Iterator[RenderableType]:
     """Everything for a few layers, one row a layer for many."""
-    yield Text(_setting(result))
+    yield Text(setting(result))
     traced = [item for item in result.layers if item.trace is not None]
     if len(traced) > DETAILED_LAYERS:
         yield _overview(traced)
@@ -50,7 +50,8 @@ def show(result: FileResult, screen: Screen) -> Iterator[RenderableType]:
     yield bullets(f"{item.layer.label}: not traced: {item.not_measured}" for item in missing)
 
 
-def _setting(result: FileResult) -> str:
+def setting(result: FileResult) -> str:
+    """What was traced, over how many steps, and who said so."""
     whose = {"given": "", "default": " (default)"}.get(
         result.seq_len_source, f" (from {printable(result.seq_len_source)} in the file)"
     )
@@ -80,7 +81,7 @@ def _drives(trace: LayerTrace) -> RenderableType:
         made.add_row(
             drive.drive + ("" if drive.deciding else " *"),
             _verdict(drive.verdict),
-            _rate(decay),
+            rate(decay),
             short(decay.half_life),
             horizon(decay.horizons[2], drive),
             power_of_ten(decay.growth_log10),
@@ -91,7 +92,7 @@ def _drives(trace: LayerTrace) -> RenderableType:
     return made
 
 
-def _rate(decay: Decay) -> str:
+def rate(decay: Decay) -> str:
     """The rate with half of its interval, which is symmetric."""
     if decay.rate_ci95 is None:
         return short(decay.rate_per_step)
@@ -115,21 +116,22 @@ def _lags(trace: LayerTrace) -> RenderableType:
     if trace.textbook_log10 is not None:
         headers.append("textbook\nW_hh")
     made = table(*headers)
-    for lag in _shown_lags(trace):
-        row = [_at(drive.log10_gradient_norm, lag) for drive in trace.drives]
+    for lag in shown_lags(trace):
+        row = [at_lag(drive.log10_gradient_norm, lag) for drive in trace.drives]
         if shown.log10_cell_gradient_norm is not None:
-            row.append(_at(shown.log10_cell_gradient_norm, lag))
+            row.append(at_lag(shown.log10_cell_gradient_norm, lag))
         if trace.textbook_log10 is not None:
-            row.append(_at(trace.textbook_log10, lag))
+            row.append(at_lag(trace.textbook_log10, lag))
         made.add_row(str(lag), *row)
     return made
 
 
-def _at(curve: FloatArray, lag: int) -> str:
+def at_lag(curve: FloatArray, lag: int) -> str:
+    """The value of a logarithmic curve, which an overflow ends early."""
     return power_of_ten(float(curve[lag])) if lag < len(curve) else "overflow"
 
 
-def _shown_lags(trace: LayerTrace) -> list[int]:
+def shown_lags(trace: LayerTrace) -> list[int]:
     """1, 2, 5 times powers of ten, and both ends."""
     steps = trace.seq_len
     round_lags = [m * 10**e for e in range(9) for m in (1, 2, 5) if m * 10**e < steps]
