@@ -7,9 +7,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CREATED := $(VENV)/.created
 RUNTIME := $(VENV)/.runtime
 DEVELOP := $(VENV)/.develop
+DOCUMENT := $(VENV)/.document
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types readme bench clean
+.PHONY: help demo test lint format types docs readme bench clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -32,8 +33,13 @@ format: $(DEVELOP) ## rewrite the files as `make lint` wants them
 types: $(DEVELOP) ## mypy, strict
 	$(BIN)/mypy
 
-readme: $(DEVELOP) ## put the real outputs into the README
-	$(BIN)/python tests/readme_blocks.py
+docs: $(DOCUMENT) ## build the documentation, any warning an error
+	$(BIN)/python -m sphinx -W --keep-going -n --quiet -b html -d build/doctrees docs build/docs
+	@echo "build/docs/index.html"
+
+readme: $(DEVELOP) ## put the real outputs into README and docs
+	$(BIN)/python tests/example_blocks.py
+	$(BIN)/rnndiag bptt-trace fixtures/char_rnn.pt --seq-len 200 --plot docs/pictures/trace.png -o /dev/null
 
 bench: $(DEVELOP) ## measure the speed ratios
 	$(BIN)/python benchmarks/run.py
@@ -44,7 +50,7 @@ fuzz: $(DEVELOP) ## read 100,000 mutated checkpoints
 	$(BIN)/python benchmarks/fuzz.py
 
 clean: ## remove the environment and the caches
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist docs/generated *.egg-info .mypy_cache .pytest_cache .ruff_cache
 
 # The stamps keep a second call from installing again; a change of the metadata or pins renews them.
 $(CREATED):
@@ -59,4 +65,8 @@ $(RUNTIME): $(CREATED) pyproject.toml constraints.txt
 
 $(DEVELOP): $(CREATED) pyproject.toml constraints.txt
 	$(PIP) install -c constraints.txt -e '.[test]'
+	touch $(RUNTIME) $@
+
+$(DOCUMENT): $(CREATED) pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt -e '.[docs]'
 	touch $(RUNTIME) $@

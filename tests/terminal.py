@@ -17,16 +17,25 @@ def run_in_terminal(
     arguments: list[str], columns: int = 100, folder: Path | None = None, **environment: str
 ) -> tuple[int, str]:
     """Exit code and everything that `rnndiag ARGUMENTS` shows on a terminal."""
+    command = [sys.executable, "-m", "rnndiag", *arguments]
+    return in_terminal(command, columns, folder, **environment)
+
+
+def in_terminal(
+    command: list[str], columns: int = 100, folder: Path | None = None, **environment: str
+) -> tuple[int, str]:
+    """The same of any command; `rnndiag` in it is the one beside this Python."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     kept = {k: v for k, v in os.environ.items() if k not in {"COLUMNS", "RNNDIAG_CHECKPOINT"}}
+    found = os.pathsep.join((str(Path(sys.executable).parent), kept.get("PATH", os.defpath)))
     process = subprocess.Popen(
-        [sys.executable, "-m", "rnndiag", *arguments],
+        command,
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
         cwd=folder,
-        env={**kept, "TERM": "xterm", "PYTHONIOENCODING": "utf-8", **environment},
+        env={**kept, "PATH": found, "TERM": "xterm", "PYTHONIOENCODING": "utf-8", **environment},
     )
     os.close(theirs)
     shown = bytearray()

@@ -80,8 +80,9 @@ def test_every_input_is_used_and_every_output_comes_from_a_step():
     assert {t.strip() for v in values for t in EXPRESSION.fullmatch(v)[1].split("||")} == known
 
 
-def test_the_readme_uses_what_there_is():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", ["README.md", "docs/questions/gating.md"])
+def test_the_stanzas_to_paste_use_what_there_is(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
     stanzas = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
     hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
     ((step,), (repository,)) = stanzas
