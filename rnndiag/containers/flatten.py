@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from rnndiag.containers.budget import ENTRIES, Budget
 from rnndiag.containers.checkpoint import Skipped, StoredTensor, Value
 from rnndiag.containers.children import Children, children
 from rnndiag.containers.failures import refused
@@ -17,7 +18,6 @@ from rnndiag.containers.numpy_records import (
     array,
     scalar,
 )
-from rnndiag.containers.pickle_machine import MAX_WORK, MORE_THAN_IS_READ
 from rnndiag.containers.records import (
     PLAIN,
     CallRecord,
@@ -84,20 +84,20 @@ class _Level:
     left_out: int = 0
 
 
-def flatten(root: object, storages: Storages, work: int = MAX_WORK) -> Flattened:
-    """Name every leaf below `root` by its dotted path. `work` is counted as a pickle's is.
+def flatten(root: object, storages: Storages, budget: Budget) -> Flattened:
+    """Name every leaf below `root` by its dotted path.
 
     Raises RD003 for a corrupt tensor and RD004 beyond the depth or the budget.
     """
-    return _Walk(storages, work).run(root)
+    return _Walk(storages, budget).run(root)
 
 
 @dataclass(slots=True)
 class _Walk:
-    """One walk: the levels on the current path, and what is left of the budget."""
+    """One walk: the levels on the current path, and what was found on it so far."""
 
     storages: Storages
-    work_left: int
+    budget: Budget
     found: Flattened = field(default_factory=Flattened)
     levels: list[_Level] = field(default_factory=list)
     on_path: set[int] = field(default_factory=set)
@@ -125,10 +125,8 @@ class _Walk:
         return level.plain >= MAX_PLAIN_PER_CONTAINER or len(self.found.values) >= MAX_VALUES
 
     def spend(self, work: int) -> None:
-        """Charge the budget; raises RD004 when it is used up."""
-        self.work_left -= work * self.levels[-1].factor if self.levels else work
-        if self.work_left < 0:
-            raise refused("its contents unfold into more entries than are read", MORE_THAN_IS_READ)
+        """Charge the budget for something in the current level."""
+        self.budget.spend(work * self.levels[-1].factor if self.levels else work, ENTRIES)
 
     def visit(self, name: str, record: object, storages: Storages) -> None:
         """Note a leaf, or go down into a container."""

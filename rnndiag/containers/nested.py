@@ -51,11 +51,11 @@ def open_inner(source: Readable, pickle: TorchPickle) -> NestedRecord | None:
         raise refused(f"torch files are nested in it deeper than {MAX_NESTING} levels")
     candidate = Candidate.of(source)
     archive = candidate.archive
-    pickle.work_left -= _OPENING_WORK
+    pickle.budget.spend(_OPENING_WORK)
     if archive is not None:
-        pickle.work_left -= _MEMBER_WORK * len(archive.members)
-    if archive is not None and not all(archive.is_stored(name) for name in archive.members):
-        raise refused("it holds a packed archive inside of another file")
+        pickle.budget.spend(_MEMBER_WORK * len(archive.members))
+        if not all(archive.is_stored(name) for name in archive.members):
+            raise refused("it holds a packed archive inside of another file")
     for layout in FORMATS:
         if layout.recognises(candidate):
             return layout.open(candidate, pickle)

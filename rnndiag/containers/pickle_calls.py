@@ -42,7 +42,7 @@ def _arguments(machine: PickleMachine) -> tuple[object, ...]:
 
 def _reduce(machine: PickleMachine) -> None:
     arguments = _arguments(machine)
-    machine.push(machine.called(machine, CallRecord(machine.pop(), arguments)))
+    machine.push(machine.called(CallRecord(machine.pop(), arguments)))
 
 
 def _newobj_ex(machine: PickleMachine) -> None:

@@ -56,7 +56,7 @@ def _frozenset(machine: PickleMachine) -> None:
 def _paired(machine: PickleMachine, items: list[object]) -> list[tuple[object, object]]:
     if len(items) % 2:
         machine.fail("a dictionary has a key without a value")
-    machine.spend(PAIR_WORK * (len(items) // 2))
+    machine.budget.spend(PAIR_WORK * (len(items) // 2))
     return list(zip(items[::2], items[1::2], strict=True))
 
 

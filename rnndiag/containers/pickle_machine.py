@@ -10,19 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from rnndiag.containers.budget import Budget
 from rnndiag.containers.failures import damaged, refused
 from rnndiag.containers.pickle_stream import PickleStream
 from rnndiag.containers.records import CallRecord, GlobalRecord
 from rnndiag.containers.text import decoded
-
-MAX_WORK = 7_000_000
-"""What one file's pickles and the walk through their contents may cost together. The unit is the
-cheapest opcode, None; anything else counts for as many as it takes the time or the memory of. This
-much takes some two to three seconds and 200 MB, so that a busy machine still ends within five. A
-vocabulary of 250,000 words, kept both ways round, costs half of it, and one of a million is too
-much: faster reading is what it would take to raise this."""
-
-MORE_THAN_IS_READ = "if it is yours, save it without its vocabulary; if not, do not load it"
 
 CONTAINER_WORK = 3
 """Of an opcode that makes a container."""
@@ -39,7 +31,7 @@ def no_persistent_ids(identifier: object) -> object:
     raise damaged("its pickle refers to data outside of itself")
 
 
-def _as_it_is(_: PickleMachine, call: CallRecord) -> object:
+def _as_it_is(call: CallRecord) -> object:
     return call
 
 
@@ -52,8 +44,8 @@ class PickleMachine:
     persistent: Callable[[object], object] = no_persistent_ids
     """Turns a persistent id into a record."""
 
-    work_left: int = MAX_WORK
-    called: Callable[[PickleMachine, CallRecord], object] = _as_it_is
+    budget: Budget = field(default_factory=Budget)
+    called: Callable[[CallRecord], object] = _as_it_is
     """Turns a call that was asked for into the record that stands for its result."""
 
     stack: list[object] = field(default_factory=list)
@@ -67,12 +59,6 @@ class PickleMachine:
     def fail(self, what: str) -> NoReturn:
         """Raise RD003 with the place."""
         raise damaged(f"its pickle is damaged: {what} before byte {self.stream.position}")
-
-    def spend(self, work: int) -> None:
-        """Charge the budget; raises RD004 when it is used up."""
-        self.work_left -= work
-        if self.work_left < 0:
-            raise refused("its pickle has more operations than are read", MORE_THAN_IS_READ)
 
     def push(self, record: object) -> None:
         """Put a record on the stack."""
@@ -123,5 +109,5 @@ class PickleMachine:
         try:
             return raw.decode()
         except UnicodeDecodeError:
-            self.spend(8 + 2 * len(raw))
+            self.budget.spend(8 + 2 * len(raw))
             return decoded(raw)

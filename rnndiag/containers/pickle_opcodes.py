@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable
 from functools import partial
 
+from rnndiag.containers.budget import used_up
 from rnndiag.containers.failures import damaged, unsupported
 from rnndiag.containers.pickle_calls import CALLS
 from rnndiag.containers.pickle_containers import CONTAINERS
@@ -116,15 +117,17 @@ def run(machine: PickleMachine) -> object:
 
     Raises RD003 for a damaged pickle and RD004 over a limit; the stream stands behind STOP.
     """
+    budget = machine.budget
     try:
         for code in iter(partial(machine.stream.read, 1), STOP):
             try:
                 operation, work = OPERATIONS[code]
             except KeyError:
                 raise _no_opcode(code) from None
-            machine.work_left -= work
-            if machine.work_left < 0:
-                machine.spend(0)
+            # What `budget.spend` does, without a call for each of millions of opcodes.
+            budget.left -= work
+            if budget.left < 0:
+                raise used_up()
             operation(machine)
     except struct.error:
         raise ends_early() from None

@@ -53,7 +53,7 @@ def _false(machine: PickleMachine) -> None:
 def _number_line(machine: PickleMachine) -> bytes:
     """A number as text. The digits are charged: reading them takes quadratic time."""
     line = machine.stream.line(_MAX_NUMBER_LINE)
-    machine.spend(len(line) // _DIGITS_PER_WORK)
+    machine.budget.spend(len(line) // _DIGITS_PER_WORK)
     return line
 
 
@@ -129,7 +129,7 @@ def _unescaped(machine: PickleMachine, body: bytes) -> bytes:
     """The bytes a quoted body stands for."""
     if b"\\" not in body:
         return body
-    machine.spend(_ESCAPE_WORK * body.count(b"\\"))
+    machine.budget.spend(_ESCAPE_WORK * body.count(b"\\"))
 
     def replaced(match: re.Match[bytes]) -> bytes:
         digits, letter = match.groups()
@@ -144,7 +144,7 @@ def _unescaped(machine: PickleMachine, body: bytes) -> bytes:
 
 def _unicode_line(machine: PickleMachine) -> None:
     line = machine.stream.line(_MAX_STRING_LINE)
-    machine.spend(len(line) // _BYTES_PER_WORK)
+    machine.budget.spend(len(line) // _BYTES_PER_WORK)
     try:
         text = line.decode("raw_unicode_escape")
     except UnicodeDecodeError:
@@ -159,7 +159,7 @@ def _literal(machine: PickleMachine, width: int) -> bytes:
     """Bytes behind a length of `width` bytes."""
     raw = machine.stream.literal(width)
     if len(raw) >= _BYTES_PER_WORK:
-        machine.spend(len(raw) // _BYTES_PER_WORK)
+        machine.budget.spend(len(raw) // _BYTES_PER_WORK)
     return raw
 
 

@@ -40,9 +40,7 @@ def _open(candidate: Candidate, pickle: TorchPickle) -> NestedRecord:
         raise refused(f"it holds {len(names)} torch files, more than any agent has")
     found: list[tuple[object, object]] = []
     for name in names:
-        inner = TorchPickle(names=pickle.names, work_left=pickle.work_left, depth=1)
-        found.append((printable(name), _inner(archive, name, inner)))
-        pickle.work_left = inner.work_left
+        found.append((printable(name), _inner(archive, name, pickle.inner())))
     found.append(("sb3", _settings(archive)))
     return NestedRecord(DictRecord(found), NoStorages())
 

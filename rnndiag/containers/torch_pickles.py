@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from rnndiag.containers.budget import Budget
 from rnndiag.containers.candidate import Candidate, Container, Contents
 from rnndiag.containers.failures import damaged
 from rnndiag.containers.flatten import flatten
 from rnndiag.containers.packed_layers import unpacked
-from rnndiag.containers.pickle_machine import MAX_WORK, PickleMachine
+from rnndiag.containers.pickle_machine import PickleMachine
 from rnndiag.containers.pickle_opcodes import run
 from rnndiag.containers.pickle_stream import PickleStream
 from rnndiag.containers.records import CallRecord, GlobalRecord, StorageRecord
@@ -22,7 +23,7 @@ _RUN_WORK = 20
 
 @dataclass
 class TorchPickle:
-    """One object pickle, with the torch files inside it: what it refers to, and its budget."""
+    """One object pickle: what it refers to, and what it shares with all others of its file."""
 
     storages: dict[str, StorageRecord] = field(default_factory=dict)
     """The first reference to each key."""
@@ -30,8 +31,7 @@ class TorchPickle:
     names: set[str] = field(default_factory=set)
     """Of everything that a trusting load would import."""
 
-    work_left: int = MAX_WORK
-    """For this pickle and all those nested in it."""
+    budget: Budget = field(default_factory=Budget)
 
     depth: int = 0
     """Torch files around this one."""
@@ -45,32 +45,32 @@ class TorchPickle:
 
     def run_with(self, stream: PickleStream, persistent: Callable[[object], object]) -> object:
         """The same with another meaning of persistent ids."""
-        self.work_left -= _RUN_WORK
-        machine = PickleMachine(stream, self.names, persistent, self.work_left, self._called)
-        root = run(machine)
-        self.work_left = machine.work_left
-        return root
+        self.budget.spend(_RUN_WORK)
+        return run(PickleMachine(stream, self.names, persistent, self.budget, self._called))
+
+    def inner(self) -> TorchPickle:
+        """One for a torch file inside of this one."""
+        return TorchPickle(names=self.names, budget=self.budget, depth=self.depth + 1)
 
     def contents(self, root: object, storages: Storages) -> Contents:
         """Everything below the root, by dotted name."""
-        found = flatten(root, storages, self.work_left)
+        found = flatten(root, storages, self.budget)
         # TorchScript's own classes come from its archive, not from an import.
         imports = (name for name in self.names if not name.startswith("__torch__."))
         would_import = tuple(sorted(printable(name) for name in imports))
         tensors = unpacked(found.tensors, found.values)
         return Contents(tensors, found.values, tuple(found.skipped), would_import)
 
-    def _called(self, machine: PickleMachine, call: CallRecord) -> object:
+    def _called(self, call: CallRecord) -> object:
         """A call that loads bytes as a torch file stands for what that file holds."""
+        # Not above: the formats of a nested file are built on this module.
         from rnndiag.containers.nested import nested_bytes, open_nested
 
         raw = nested_bytes(call)
         if raw is None:
             return call
         if id(raw) not in self.nested:
-            inner = TorchPickle(names=self.names, work_left=machine.work_left, depth=self.depth + 1)
-            self.nested[id(raw)] = raw, open_nested(call, inner) or call
-            machine.work_left = inner.work_left
+            self.nested[id(raw)] = raw, open_nested(call, self.inner()) or call
         return self.nested[id(raw)][1]
 
     def _persistent(self, identifier: object) -> object:

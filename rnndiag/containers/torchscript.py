@@ -18,8 +18,8 @@ def _open(candidate: Candidate, pickle: TorchPickle) -> NestedRecord:
     archive = only_archive(candidate)
     folder = only_folder(archive)
     module = open_pickle(archive, folder, "data", pickle)
-    inner = TorchPickle(names=pickle.names, work_left=pickle.work_left)
-    constants = open_pickle(archive, folder, "constants", inner)
+    beside = TorchPickle(names=pickle.names, budget=pickle.budget)
+    constants = open_pickle(archive, folder, "constants", beside)
     return NestedRecord(DictRecord([("", module), ("constants", constants)]), module.storages)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from rnndiag.containers.budget import MAX_WORK, Budget
 from rnndiag.containers.flatten import (
     ENTER_WORK,
     TENSOR_WORK,
@@ -27,8 +28,8 @@ class Storages:
         return True
 
 
-def flat(root: object, **limits: int) -> Flattened:
-    return flatten(root, Storages(), **limits)
+def flat(root: object, work: int = MAX_WORK) -> Flattened:
+    return flatten(root, Storages(), Budget(work))
 
 
 def byte_tensor(key: str = "1") -> CallRecord:

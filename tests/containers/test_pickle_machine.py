@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from rnndiag.containers.budget import Budget
 from rnndiag.containers.pickle_machine import PickleMachine
 from rnndiag.containers.pickle_opcodes import OPERATIONS, STOP, run
 from rnndiag.containers.pickle_stream import PickleStream
@@ -21,7 +22,7 @@ from rnndiag.errors import InputCode, RnndiagError
 
 def machine(data: bytes, work: int = 1_000_000) -> PickleMachine:
     stream = PickleStream(Memory(data))
-    return PickleMachine(stream, set(), lambda identifier: ("persistent", identifier), work)
+    return PickleMachine(stream, set(), lambda identifier: ("persistent", identifier), Budget(work))
 
 
 def loaded(data: bytes) -> object:

@@ -16,6 +16,7 @@ from containers.builders import opcode_global, short, tensor
 from containers.timing import in_time
 
 from rnndiag.containers import read, torch_pickles
+from rnndiag.containers.budget import Budget
 from rnndiag.errors import InputCode, RnndiagError
 
 
@@ -94,7 +95,7 @@ def test_nested_pickles_share_the_budget(tmp_path: Path, monkeypatch: pytest.Mon
     inner = b"\x80\x04" + b"N0" * 100 + b"N."
     data = b"\x80\x04](" + nested(inner) * 20 + b"e."
     read(written(tmp_path, data))
-    small = partial(torch_pickles.TorchPickle, work_left=2000)
+    small = partial(torch_pickles.TorchPickle, budget=Budget(2000))
     monkeypatch.setattr(torch_pickles, "TorchPickle", small)
     assert "more operations" in failure(written(tmp_path, data)).what
 

@@ -14,7 +14,7 @@ from containers.builders import MAGIC, SIX_FLOATS, opcode_global, short, torch_z
 from containers.timing import in_time, refused_in_time
 
 from rnndiag.containers import read
-from rnndiag.containers.pickle_machine import MAX_WORK
+from rnndiag.containers.budget import MAX_WORK
 from rnndiag.containers.window import MAX_READ_BYTES
 from rnndiag.errors import InputCode
 
