@@ -29,16 +29,20 @@ class Row:
     memory: str = ""
     """Whatever else is promised, memory or equality: measured and promised."""
 
+    limit: str = ""
+    """What stops it where the promise may be missed; printed then."""
+
     @property
     def margin(self) -> float:
         """Above 1 where the promise is kept."""
         return self.ratio / self.promised
 
     def __str__(self) -> str:
-        kept = "kept" if self.margin >= 1 else "MISSED"
+        kept = self.margin >= 1
+        stopped = f"\n{'':9}stopped by {self.limit}" if self.limit and not kept else ""
         return (
-            f"{self.ratio:6.2f}x (promised {self.promised:.2f}x, {kept})  {self.what}"
-            f"  against {self.against}{self.memory}"
+            f"{self.ratio:6.2f}x (promised {self.promised:.2f}x, {'kept' if kept else 'MISSED'})"
+            f"  {self.what}  against {self.against}{self.memory}{stopped}"
         )
 
 
