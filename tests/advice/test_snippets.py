@@ -9,6 +9,8 @@ import inspect
 
 import pytest
 import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.utilities import grad_norm
 from torch import nn
 
 from rnndiag.advice.clipping import ClippingAdvice
@@ -23,16 +25,17 @@ STEPS = 20
 
 
 class Recording(torch.optim.SGD):
-    """Counts its steps and keeps the size of each gradient as it arrives."""
+    """Counts its steps and keeps the size of the gradient of each."""
 
     def __init__(self, parameters) -> None:
         super().__init__(parameters, lr=0.1)
         self.norms: list[float] = []
 
     def step(self, closure=None):
+        loss = super().step(closure)
         gradients = [p.grad.flatten() for p in self.param_groups[0]["params"]]
         self.norms.append(float(torch.cat(gradients).norm()))
-        return super().step(closure)
+        return loss
 
 
 def execute(truncation: TruncationAdvice, model: nn.Module):
@@ -118,21 +121,18 @@ def test_only_documented_arguments_with_the_advised_value(framework, expected, t
 
 
 def test_the_documented_arguments_are_the_libraries_own():
-    """Of those that are installed; nothing is asserted of the others."""
-    if importlib.util.find_spec("lightning") is not None:
-        from lightning.pytorch import LightningModule, Trainer
-        from lightning.pytorch.utilities import grad_norm
-
-        assert set(inspect.signature(Trainer).parameters) >= DOCUMENTED["Trainer/lightning"]
-        clip = inspect.signature(LightningModule.clip_gradients)
-        assert set(clip.parameters) >= DOCUMENTED["clip_gradients"]
-        assert set(inspect.signature(grad_norm).parameters) >= DOCUMENTED["grad_norm"]
+    """Of Lightning; of transformers, which the tests do not install, where it is."""
+    assert set(inspect.signature(Trainer).parameters) >= DOCUMENTED["Trainer/lightning"]
+    clip = inspect.signature(LightningModule.clip_gradients)
+    assert set(clip.parameters) >= DOCUMENTED["clip_gradients"]
+    assert set(inspect.signature(grad_norm).parameters) >= DOCUMENTED["grad_norm"]
     if importlib.util.find_spec("transformers") is not None:
-        from transformers import Trainer, TrainingArguments
+        import transformers
 
-        fields = {field.name for field in dataclasses.fields(TrainingArguments)}
+        fields = {field.name for field in dataclasses.fields(transformers.TrainingArguments)}
         assert fields >= DOCUMENTED["TrainingArguments"]
-        assert set(inspect.signature(Trainer).parameters) >= DOCUMENTED["Trainer/transformers"]
+        trainer = inspect.signature(transformers.Trainer)
+        assert set(trainer.parameters) >= DOCUMENTED["Trainer/transformers"]
 
 
 def test_lightning_clips_by_itself_only_without_chunks():
@@ -152,49 +152,52 @@ def test_transformers_says_that_it_cannot_truncate():
     assert "truncated" not in FRAMEWORKS["transformers"].snippet(CLIP, WHOLE)
 
 
-class Module(nn.Module):
-    """As much of a LightningModule as the chunked training step uses."""
+class Logged(LightningModule):
+    """What a user's own module has beside the lines to add."""
 
     def __init__(self) -> None:
         super().__init__()
         self.model, self.criterion = nn.LSTM(3, 4), nn.MSELoss()
-        self.optimizer = Recording(self.parameters())
+        self.recording = Recording(self.model.parameters())
         self.logged: list[float] = []
 
-    def optimizers(self):
-        return self.optimizer
+    def training_step(self, batch, _):
+        return self.criterion(self.model(batch[0])[0], batch[1])
 
-    def manual_backward(self, loss):
-        loss.backward()
+    def configure_optimizers(self):
+        return self.recording
 
-    def log(self, name, value):
+    def log(self, name, value, **options):
         assert name == "grad_norm"
         self.logged.append(float(value))
 
-    def clip_gradients(self, optimizer, gradient_clip_val, gradient_clip_algorithm):
-        assert optimizer is self.optimizer
-        assert gradient_clip_algorithm == "norm"
-        torch.nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
 
-
-def grad_norm(module, norm_type):
-    """What Lightning's own returns, of which the total is used."""
-    norms = [p.grad.norm(norm_type) for p in module.parameters()]
-    return {f"grad_{float(norm_type)}_norm_total": torch.stack(norms).norm(norm_type)}
-
-
-def test_lightnings_training_step_runs_on_a_stand_in():
-    lines = FRAMEWORKS["lightning"].snippet(CLIP, CHUNKED).splitlines()
-    text = "\n".join(line for line in lines if not line.startswith("from lightning"))
-    names = {"LightningModule": Module, "grad_norm": grad_norm}
+@pytest.mark.filterwarnings("ignore")  # Lightning warns of workers, loggers and its own imports
+@pytest.mark.parametrize(
+    ("truncation", "steps"), [(WHOLE, 1), (CHUNKED, 4)], ids=["whole", "chunks"]
+)
+def test_lightnings_lines_run_under_its_trainer(truncation, steps, tmp_path):
+    quiet = dict.fromkeys(("logger", "enable_progress_bar", "enable_model_summary"), False)
+    names = {}
+    text = FRAMEWORKS["lightning"].snippet(CLIP, truncation)
     exec(compile(text, "snippet", "exec"), names)
     torch.manual_seed(0)
-    module = names["Recurrent"]()
-    assert module.automatic_optimization is False
-    module.training_step((torch.randn(STEPS, 2, 3), 50.0 * torch.randn(STEPS, 2, 4)), 0)
-    assert len(module.optimizer.norms) == len(module.logged) == 4
-    assert max(module.optimizer.norms) == pytest.approx(0.25, rel=1e-3)
+    clip = {} if truncation is CHUNKED else clipping_of(names["trainer"])
+    module = type("Mine", (names["Recurrent"], Logged), {})()
+    batch = torch.randn(STEPS, 2, 3), 50.0 * torch.randn(STEPS, 2, 4)
+    trainer = Trainer(accelerator="cpu", max_epochs=1, default_root_dir=tmp_path, **quiet, **clip)
+    trainer.fit(module, torch.utils.data.DataLoader([batch], batch_size=None))
+    assert len(module.recording.norms) == len(module.logged) == steps
+    assert max(module.recording.norms) == pytest.approx(0.25, rel=1e-3)
     assert min(module.logged) > 0.25, "what is logged is the norm before clipping"
+
+
+def clipping_of(trainer: Trainer) -> dict[str, object]:
+    """The settings of the Trainer that the code to paste makes."""
+    return {
+        "gradient_clip_val": trainer.gradient_clip_val,
+        "gradient_clip_algorithm": trainer.gradient_clip_algorithm,
+    }
 
 
 @pytest.mark.parametrize("truncation", [WHOLE, CHUNKED], ids=["whole", "chunks"])

@@ -1,9 +1,10 @@
-"""Under Lightning's Trainer, and under the closure by which it trains where Lightning is absent."""
+"""Under Lightning's Trainer, and under a closure such as it trains by."""
 
 from __future__ import annotations
 
 import pytest
 import torch
+from lightning.pytorch import LightningModule, Trainer
 from torch import nn
 
 import rnndiag
@@ -68,11 +69,7 @@ def test_in_an_optimizers_closure(tmp_path):
 
 @pytest.mark.filterwarnings("ignore")  # Lightning warns of workers, loggers and its own imports
 def test_under_the_trainer(tmp_path):
-    lightning = pytest.importorskip(
-        "lightning", reason="left out: lightning is not installed (pip install lightning)"
-    )
-
-    class Task(lightning.LightningModule):
+    class Task(LightningModule):
         def __init__(self):
             super().__init__()
             self.net = nn.LSTM(3, 4, batch_first=True)
@@ -88,7 +85,7 @@ def test_under_the_trainer(tmp_path):
 
     torch.manual_seed(0)
     task = Task()
-    trainer = lightning.Trainer(
+    trainer = Trainer(
         max_epochs=1,
         gradient_clip_val=1e-2,
         accelerator="cpu",
