@@ -11,7 +11,7 @@ from rnndiag.containers.text import printable
 from rnndiag.containers.torch_pickles import PickleFormat, TorchPickle
 from rnndiag.containers.torch_storages import NestedRecord, NoStorages
 from rnndiag.containers.torch_zip import only_archive
-from rnndiag.containers.zip_archive import Archive
+from rnndiag.containers.zip_archive import MAX_UNPACKED_PART_BYTES, Archive
 from rnndiag.errors import RnndiagError
 
 _SETTINGS = "data"
@@ -38,6 +38,9 @@ def _open(candidate: Candidate, pickle: TorchPickle) -> NestedRecord:
     names = _torch_files(archive)
     if len(names) > _MAX_FILES:
         raise refused(f"it holds {len(names)} torch files, more than any agent has")
+    packed = sum(archive.size(name) for name in names if not archive.is_stored(name))
+    if packed > MAX_UNPACKED_PART_BYTES:  # all of them stay in memory
+        raise refused(f"its torch files unpack into {packed} bytes")
     found: list[tuple[object, object]] = []
     for name in names:
         found.append((printable(name), _inner(archive, name, pickle.inner())))

@@ -96,7 +96,8 @@ class Archive:
             return Part(self.source, self._data_start(name), size)
         if size > MAX_UNPACKED_PART_BYTES:
             raise refused(f"its record {name} unpacks into {size} bytes")
-        return Memory(self.read(name, 0, size).tobytes())
+        # Not by `read`, which would keep a copy of its own.
+        return Memory(self._unpack(name, 0, size).tobytes())
 
     def _data_start(self, name: str) -> int:
         """Behind the member's own header, whose lengths differ from the directory's."""

@@ -105,7 +105,12 @@ def test_settings_that_are_no_json(tmp_path: Path, data: bytes) -> None:
 
 def test_packed_members_have_a_cap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = plain_zip(tmp_path / "a.zip", agent(tmp_path / "marker"), zipfile.ZIP_DEFLATED)
-    monkeypatch.setattr("rnndiag.containers.zip_archive.MAX_UNPACKED_PART_BYTES", 100)
-    assert failure(path).code is InputCode.REFUSED
+    sizes = [len(raw) for name, raw in agent(tmp_path / "marker").items() if name.endswith(".pth")]
+    monkeypatch.setattr("rnndiag.containers.sb3_zip.MAX_UNPACKED_PART_BYTES", sum(sizes))
+    assert read(path).tensors
+    monkeypatch.setattr("rnndiag.containers.sb3_zip.MAX_UNPACKED_PART_BYTES", sum(sizes) - 1)
+    error = failure(path)
+    assert error.code is InputCode.REFUSED
+    assert error.what == f"its torch files unpack into {sum(sizes)} bytes"
     monkeypatch.setattr("rnndiag.containers.sb3_zip._MAX_SETTINGS_BYTES", 10)
     assert failure(path).code is InputCode.REFUSED
