@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from rnndiag.tracing import TraceRequest
 
 
+MAX_MEASURED_LAYERS = 1000
+"""Of one file: a small one takes some 50 ms to measure. Only to show what is there has no limit."""
+
+
 @dataclass(frozen=True)
 class Request:
     """What to measure."""
@@ -51,6 +55,11 @@ class Request:
 
     progress: Progress = field(default_factory=Silent)
     """Who is told how far long measurements are."""
+
+    @property
+    def measures(self) -> bool:
+        """Whether more is asked for than what stands in the file."""
+        return self.spectrum or self.state_map or self.trace is not None
 
 
 @dataclass(frozen=True)
@@ -98,8 +107,9 @@ def analyse(checkpoint: Checkpoint, request: Request, require_layers: bool = Tru
     """Recognise and measure everything that was asked for.
 
     Without `require_layers`, a file whose recurrences are all unrecognised gives a result without
-    layers. Raises RnndiagError: RD006 without recurrent weights, RD007 for a --layer that matches
-    nothing or inputs that fit nothing, and what is wrong with the optimizer's own file.
+    layers. Raises RnndiagError: RD004 for more layers than are measured, RD006 without recurrent
+    weights, RD007 for a --layer that matches nothing or inputs that fit nothing, and what is wrong
+    with the optimizer's own file.
     """
     companion = _companion(request.optimizer)
     state = _training_state(checkpoint, companion, request)
@@ -109,6 +119,8 @@ def analyse(checkpoint: Checkpoint, request: Request, require_layers: bool = Tru
             raise explain_absence(checkpoint, recognition)
         return FileResult(checkpoint, recognition, (), state, companion=companion)
     modules = _selected(recognition.modules, request.layer)
+    if request.measures:
+        _require_time(modules)
     request = _fitted(request, modules)
     request, source = _of_certain_length(request, _files(checkpoint, companion))
     layers = [
@@ -185,6 +197,17 @@ def _selected(modules: Sequence[RecurrentModule], pattern: str | None) -> list[R
     return chosen
 
 
+def _require_time(modules: Sequence[RecurrentModule]) -> None:
+    """Raise RD004 for more layers than any network has: measuring them would take minutes."""
+    count = sum(len(module.flat) for module in modules)
+    if count > MAX_MEASURED_LAYERS:
+        raise RnndiagError(
+            InputCode.REFUSED,
+            f"it holds {count} layers; {MAX_MEASURED_LAYERS} at most are measured at once",
+            "choose some with --layer; rnndiag inspect lists them",
+        )
+
+
 def _matches(module: RecurrentModule, pattern: str) -> bool:
     labels = [layer.label for layers in module.layers for layer in layers]
     return any(fnmatch.fnmatchcase(name, pattern) for name in (module.name or ROOT, *labels))
@@ -200,7 +223,7 @@ def _measure_module(
     reason = None
     if any(of_layer.non_finite for of_layer in health):
         reason = "its weights are not finite"
-    elif request.spectrum or request.state_map or request.trace is not None:
+    elif request.measures:
         cells = [[build_cell(layer) for layer in layers] for layers in module.layers]
         if request.spectrum or (request.state_map and module.cell == "rnn"):
             spectra = _spectra(module, cells, request.spectrum)

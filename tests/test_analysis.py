@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -73,6 +74,20 @@ def test_a_glob_that_matches_nothing_names_what_there_is(pattern, two):
     with pytest.raises(RnndiagError, match=r"decoder\.rnn, encoder\.rnn") as caught:
         analyse(two, Request(layer=pattern))
     assert caught.value.code is InputCode.USAGE
+
+
+@pytest.mark.parametrize(
+    "asked", [Request(trace=TraceRequest()), Request(spectrum=True), Request(state_map=True)]
+)
+def test_more_layers_than_are_measured_are_refused(asked, two, monkeypatch):
+    monkeypatch.setattr("rnndiag.analysis.MAX_MEASURED_LAYERS", 3)
+    with pytest.raises(RnndiagError) as failure:
+        analyse(two, asked)
+    assert failure.value.code is InputCode.REFUSED
+    assert failure.value.what == "it holds 4 layers; 3 at most are measured at once"
+    assert "--layer" in failure.value.remedy
+    assert len(analyse(two, Request()).layers) == 4
+    assert len(analyse(two, replace(asked, layer="decoder*")).layers) == 2
 
 
 def test_a_bare_module_is_the_root(checkpoint):
