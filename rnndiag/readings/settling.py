@@ -117,7 +117,7 @@ def _signed(rate: float) -> str:
 
 
 def _margin(margin: float) -> str:
-    return f" ± {margin:.1g}" if margin else ""
+    return f" ± {margin:.2g}" if margin else ""
 
 
 def _agree(at_point: float, along: float, margin: float) -> bool:

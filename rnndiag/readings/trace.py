@@ -134,7 +134,7 @@ def _state_growth(growth: StateGrowth, drive: str) -> str:
         )
     # Of nats, the last digits of float64 are rounding: 7e-18 is 0.
     rate = round(float(found.exponents[0]), 12)
-    margin = "" if found.standard_error is None else f" ± {2 * round(found.standard_error, 12):.2g}"
+    margin = "" if found.margin is None else f" ± {round(found.margin, 12):.2g}"
     reached = "" if worst is None else f"; at worst they reach {power_of_ten(worst)}"
     return (
         f"Perturbations of the whole state change by {rate:.4g}{margin} nats a step "
