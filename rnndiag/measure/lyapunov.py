@@ -70,7 +70,7 @@ def measure_lyapunov(run: LayerRun, count: int | None = 1, seed: int = 0) -> Lya
     array([0.9, 0.5])
     """
     width = run.cell.state_size if count is None else min(count, run.cell.state_size)
-    batch = len(run.starts[0])
+    batch = run.outputs_tbp.shape[1]
     if run.steps == 0:
         return LyapunovSpectrum(np.full(width, np.nan), None, batch, batch)
     total, leading = _log_growth(run, width, seed)
