@@ -153,7 +153,7 @@ def _of_module(items: Sequence[LayerResult], bias: float) -> Iterator[Truncation
     calm = [case for case in by_drive if not case.growing]
     if not calm:
         yield min((case.cap() for case in by_drive), key=_needed)
-    for case in calm:
+    for case in [case for case in calm if not case.undriven] or calm:
         advice = case.advice()
         if advice is not None:
             yield advice
@@ -170,6 +170,8 @@ class _Case:
     def __init__(self, items: Sequence[LayerResult], number: int, bias: float) -> None:
         self._layers = {item.layer.label: item.trace.drives[number] for item in items if item.trace}
         self._drive = next(iter(self._layers.values()))
+        biases = [bias for item in items for bias in (item.layer.bias_ih, item.layer.bias_hh)]
+        self._biases = any(bias is not None for bias in biases)
         self._gram = self._drive.lag_gram
         self._bare = TruncationAdvice(
             "heuristic",
@@ -184,6 +186,15 @@ class _Case:
     def growing(self) -> list[str]:
         """Labels of the layers whose gradients grow with every step back."""
         return [name for name, drive in self._layers.items() if drive.verdict in GROWING]
+
+    @property
+    def undriven(self) -> bool:
+        """Whether nothing but the initial state, which dies away, has a part in the gradient.
+
+        Without input and biases h_t is the larger the earlier, and ∂L/∂h the smaller: their product
+        is the same at every lag, however little is left of either.
+        """
+        return self._drive.drive == "zero" and not self._biases
 
     def cap(self) -> TruncationAdvice:
         """ln 2/rate of the fastest growing layer (Mikhaeil, Monfared & Durstewitz 2022)."""

@@ -56,7 +56,12 @@ def gram(sizes):
 
 
 def item(
-    label: str, *curves: tuple[str, np.ndarray, bool], direction="forward", halves=(), known=False
+    label: str,
+    *curves: tuple[str, np.ndarray, bool],
+    direction="forward",
+    halves=(),
+    known=False,
+    bias="some",
 ):
     """A layer's result with these drives: name, ln φ by lag, whether it decides.
 
@@ -77,7 +82,13 @@ def item(
                 lag_gram=Gram(gram(sizes), not known, parts),
             )
         )
-    layer = SimpleNamespace(label=f"{label}/0/{direction}", name=label, direction=direction)
+    layer = SimpleNamespace(
+        label=f"{label}/0/{direction}",
+        name=label,
+        direction=direction,
+        bias_ih=bias,
+        bias_hh=None,
+    )
     return SimpleNamespace(layer=layer, trace=SimpleNamespace(drives=tuple(drives)))
 
 
@@ -132,6 +143,16 @@ def test_a_growing_gradient_is_capped_at_ln_2_over_the_rate():
     # ln 2 / 0.2 = 3.47.
     assert (advice.status, advice.layer, advice.lags) == ("chaotic", "c/0/forward", 3)
     assert advice.chunk == 3
+
+
+def test_a_network_that_nothing_drives_is_no_measure_of_length():
+    """Without biases and input h = 0.5ᵗ h_0, so every lag has the same part in the gradient."""
+    driven = ("normal", decaying(1.0), True)
+    flat = ("zero", decaying(1e-9), True)
+    assert advise_truncation([item("rnn", flat, driven, bias=None)]).lags == 3
+    assert advise_truncation([item("rnn", flat, driven)]).status == "longer-than-tested"
+    alone = advise_truncation([item("rnn", flat, bias=None)])  # asked for by --input zero
+    assert alone.status == "longer-than-tested"
 
 
 def test_one_drive_alone_makes_no_chaos():
