@@ -57,11 +57,30 @@ def test_a_mixed_verdict_says_which_input_has_which():
     )
 
 
+def test_a_rise_that_no_verdict_tells_is_told():
+    """Jᵀ takes the first axis to (½, 100), and all of it decays by ½ a step in the end."""
+    words = said([[0.5, 100.0], [0.0, 0.5]], "relu")
+    assert "Vanishing" in words
+    assert "At most it is " in words
+    assert "step back, given input)" in words or "steps back, given input)" in words
+    assert "At most it is" not in said([[0.5, 0.0], [0.0, 0.5]], "relu")
+
+
+def test_an_overflow_is_no_growth_of_the_gradient():
+    overflowing = replace(trace().drives[0], deciding=True, overflow_step=3)
+    first = read_trace(replace(trace(), verdict="exploding", drives=(overflowing,)))[0]
+    assert first.endswith("a thousandfold or more, or the forward pass overflows.")
+    growing = replace(overflowing, overflow_step=None)
+    first = read_trace(replace(trace(), verdict="exploding", drives=(growing,)))[0]
+    assert first.endswith("grows a thousandfold or more.")
+
+
 def test_the_lags_that_make_up_the_gradient():
     (drive, *_) = trace().drives
     for share, words in (
         ([0.5, 0.95, 1.0], "90 % comes from the last 2 steps, 99 % from the last 3 steps."),
         ([0.5, 0.5, 1.0], "99 % comes from the last 3 steps."),
+        ([0.95, 1.0], "90 % comes from the last 1 step, 99 % from the last 2 steps."),
     ):
         only = replace(drive, deciding=True, parameter_gradient_share=np.array(share))
         whole = " ".join(read_trace(replace(trace(), drives=(only,))))
