@@ -12,7 +12,6 @@ from rnndiag.measure.trace import LayerTrace
 from rnndiag.readings.words import counted
 from rnndiag.rounding import power_of_ten
 
-
 GROWING = {"exploding", "growing"}
 """Verdicts that say that the gradient grows."""
 
@@ -30,7 +29,7 @@ def read_trace(trace: LayerTrace) -> list[str]:
     sentences.append(f"Under {drive.drive} input {_course(drive, steps)}.")
     sentences.extend(_rise(trace))
     if drive.growth is not None:
-        sentences.append(_state_growth(drive.growth, drive.drive))
+        sentences.append(_state_growth(drive.growth, drive.drive, steps))
     if trace.textbook_log10 is not None:
         sentences.append(_textbook(float(trace.textbook_log10[steps]), steps, drive))
     sentences.extend(_share(drive))
@@ -155,7 +154,7 @@ def _loss_gradient(loss: LossGradient) -> Iterator[str]:
         )
 
 
-def _state_growth(growth: StateGrowth, drive: str) -> str:
+def _state_growth(growth: StateGrowth, drive: str, steps: int) -> str:
     found, worst = growth.lyapunov, growth.worst_case_log10
     what = f"largest Lyapunov exponent, input: {drive}"
     if not found.living:
@@ -166,10 +165,12 @@ def _state_growth(growth: StateGrowth, drive: str) -> str:
     # Of nats, the last digits of float64 are rounding: 7e-18 is 0.
     rate = round(float(found.exponents[0]), 12)
     margin = "" if found.margin is None else f" ± {round(found.margin, 12):.2g}"
+    # Where blocks are too short for an interval, the steps are for a rate as well.
+    how_long = f"over these {counted(steps, 'step')}" if found.margin is None else "in the long run"
     reached = "" if worst is None else f"; at worst they reach {power_of_ten(worst)}"
     return (
         f"Perturbations of the whole state change by {rate:.4g}{margin} nats a step "
-        f"in the long run ({what}){reached}.{_dead_samples(found)}"
+        f"{how_long} ({what}){reached}.{_dead_samples(found)}"
     )
 
 
@@ -183,7 +184,8 @@ def _dead_samples(found: LyapunovSpectrum) -> str:
 
 
 def _textbook(textbook_log10: float, lag: int, drive: DriveTrace) -> str:
+    measured = power_of_ten(float(drive.log10_gradient_norm[lag]))
     return (
-        f"The textbook product of W_hh alone would give {power_of_ten(textbook_log10)} after {lag} "
-        f"steps; with the activation it is {power_of_ten(float(drive.log10_gradient_norm[lag]))}."
+        f"The textbook product of W_hh alone would give {power_of_ten(textbook_log10)} after "
+        f"{counted(lag, 'step')}; with the activation it is {measured}."
     )

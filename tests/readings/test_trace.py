@@ -14,12 +14,12 @@ from rnndiag.measure.trace import TraceSetup, trace_module
 from rnndiag.readings.trace import read_trace
 
 
-def said(weight_hh, activation="tanh"):
+def said(weight_hh, activation="tanh", steps=30):
     size = len(weight_hh)
     inputs, zeros = np.zeros((size, 1)), np.zeros(size)
     weights = LayerWeights(inputs, np.array(weight_hh, float), zeros, zeros, None, activation)
-    drive = given_drive(np.zeros((30, 1, 1)), "nothing")
-    setup = TraceSetup(30, 1, 0, initial=[[np.full((1, size), 0.1)]], exponents=1)
+    drive = given_drive(np.zeros((steps, 1, 1)), "nothing")
+    setup = TraceSetup(steps, 1, 0, initial=[[np.full((1, size), 0.1)]], exponents=1)
     ((trace,),) = trace_module([[CELLS["rnn"](weights)]], [drive], setup)
     return " ".join(read_trace(trace))
 
@@ -55,6 +55,12 @@ def test_a_mixed_verdict_says_which_input_has_which():
         "Mixed: the verdict depends on the input: stable under zero, vanishing under weak and "
         "normal."
     )
+
+
+def test_a_few_steps_are_no_long_run():
+    assert "nats a step in the long run" in said([[0.5]])
+    assert "nats a step over these 3 steps (" in said([[0.5]], steps=3)
+    assert "after 1 step; with" in said([[0.5]], steps=1)
 
 
 def test_a_rise_that_no_verdict_tells_is_told():
