@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from cli.command import FIXTURES
 
-from rnndiag.advice.truncation import DEFAULT_BIAS, advise_truncation, chunk_for, lags_for
+from rnndiag.advice.lengths import chunk_for, lags_for
+from rnndiag.advice.truncation import DEFAULT_BIAS, advise_truncation
 from rnndiag.analysis import Request, analyse
 from rnndiag.containers import read
 from rnndiag.measure.decay import measure_decay
@@ -228,7 +229,7 @@ def test_a_module_whose_gradient_is_zero_everywhere_does_not_decide():
     dead = item("dead", ("zero", np.full(201, -np.inf), True))
     alive = item("alive", ("zero", decaying(0.1), True))
     assert advise_truncation([dead, alive]).layer == "alive"
-    assert advise_truncation([dead]).status == "nothing-traced"
+    assert advise_truncation([dead]).status == "zero-gradient"
 
 
 def test_a_curve_far_below_the_smallest_float_is_measured_by_its_shape():
