@@ -115,8 +115,17 @@ UNITS = "it holds for this loss and its reduction, this batch size and sequence 
 
 def _from_norms(norms: np.ndarray, word: str, left_out: int) -> ClippingAdvice:
     few = len(norms) < FEWEST
-    mean = float(np.sqrt(np.mean(norms**2)))
-    value = float(f"{mean if few else np.percentile(norms, PERCENTILE):.3g}")
+    # Relative to the largest: the square of 1e-200 is 0, and the sum of two of 1e308 is infinite.
+    relative = norms / norms.max()
+    mean, median, percentile = (
+        float(found * norms.max())
+        for found in (
+            np.sqrt(np.mean(relative**2)),
+            np.median(relative),
+            np.percentile(relative, PERCENTILE),
+        )
+    )
+    value = float(f"{mean if few else percentile:.3g}")
     what = "root mean square" if few else f"{PERCENTILE}th percentile"
     fires = float(np.mean(norms > value))
     caveats = [UNITS]
@@ -138,7 +147,7 @@ def _from_norms(norms: np.ndarray, word: str, left_out: int) -> ClippingAdvice:
         reason=f"the one {word} norm, {mean:.4g}"
         if len(norms) == 1
         else (
-            f"{what} of {len(norms):,} {word} norms (median {np.median(norms):.4g}, "
+            f"{what} of {len(norms):,} {word} norms (median {median:.4g}, "
             f"largest {norms.max():.4g}); it would have clipped {fires:.1%} of those steps"
         ),
         caveats=tuple(caveats),

@@ -9,9 +9,9 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
+from rnndiag.advice.lengths import chunk_for, lags_for
 from rnndiag.advice.present import PresentTruncation, judge_present
 from rnndiag.analysis import LayerResult
-from rnndiag.cells.base import FloatArray
 from rnndiag.measure.drive_trace import DriveTrace
 from rnndiag.measure.truncation import TruncationCurves
 from rnndiag.recognise.layers import ROOT
@@ -25,11 +25,14 @@ REMAINING = 0.1
 one, what lies beyond the window may matter as much as what is cut within it."""
 
 TruncationStatus = Literal[
-    "measured", "heuristic", "longer-than-tested", "chaotic", "bidirectional", "nothing-traced"
+    "measured",
+    "heuristic",
+    "longer-than-tested",
+    "chaotic",
+    "bidirectional",
+    "zero-gradient",
+    "nothing-traced",
 ]
-
-ROUNDING = 1.0 + 1e-9
-"""A bias above the target by no more than this is the target, up to how it was summed."""
 
 Number = TypeVar("Number", int, float)
 
@@ -68,7 +71,8 @@ class TruncationAdvice:
     """measured: on the user's inputs and loss; heuristic: on inputs or loss gradients that were
     made up; longer-than-tested: the window was too short to say; chaotic: gradients grow, so the
     length is capped at ln 2/rate; bidirectional: all modules are, and a reverse direction starts
-    at the end of the sequence, so there is nothing to truncate."""
+    at the end of the sequence, so there is nothing to truncate; zero-gradient: no parameter has one
+    at any lag."""
 
     bias: float
     """Relative bias aimed at."""
@@ -128,7 +132,8 @@ def advise_truncation(
     modules = [[item for item in traced if item.layer.name == name] for name in names]
     advices = [advice for items in modules for advice in _of_module(items, bias)]
     if not advices:
-        status: TruncationStatus = "bidirectional" if both_ways and not names else "nothing-traced"
+        status: TruncationStatus = "bidirectional" if both_ways else "nothing-traced"
+        status = "zero-gradient" if names else status
         return TruncationAdvice(status, bias, both_ways=_shown(both_ways))
     capped = [advice for advice in advices if advice.status == "chaotic"]
     chosen = min(capped, key=_needed) if capped else max(advices, key=_needed)
@@ -153,7 +158,7 @@ def _of_module(items: Sequence[LayerResult], bias: float) -> Iterator[Truncation
     calm = [case for case in by_drive if not case.growing]
     if not calm:
         yield min((case.cap() for case in by_drive), key=_needed)
-    for case in calm:
+    for case in [case for case in calm if not case.undriven] or calm:
         advice = case.advice()
         if advice is not None:
             yield advice
@@ -170,6 +175,8 @@ class _Case:
     def __init__(self, items: Sequence[LayerResult], number: int, bias: float) -> None:
         self._layers = {item.layer.label: item.trace.drives[number] for item in items if item.trace}
         self._drive = next(iter(self._layers.values()))
+        biases = [bias for item in items for bias in (item.layer.bias_ih, item.layer.bias_hh)]
+        self._biases = any(bias is not None for bias in biases)
         self._gram = self._drive.lag_gram
         self._bare = TruncationAdvice(
             "heuristic",
@@ -184,6 +191,15 @@ class _Case:
     def growing(self) -> list[str]:
         """Labels of the layers whose gradients grow with every step back."""
         return [name for name, drive in self._layers.items() if drive.verdict in GROWING]
+
+    @property
+    def undriven(self) -> bool:
+        """Whether nothing but the initial state, which dies away, has a part in the gradient.
+
+        Without input and biases h_t is the larger the earlier, and ∂L/∂h the smaller: their product
+        is the same at every lag, however little is left of either.
+        """
+        return self._drive.drive == "zero" and not self._biases
 
     def cap(self) -> TruncationAdvice:
         """ln 2/rate of the fastest growing layer (Mikhaeil, Monfared & Durstewitz 2022)."""
@@ -261,29 +277,3 @@ def _unknown(drive: DriveTrace) -> tuple[str, ...]:
 def _cap(drive: DriveTrace) -> int:
     rate = drive.decay.rate_per_step
     return max(1, int(math.log(2) / rate)) if rate is not None and rate > 0.0 else 1
-
-
-def lags_for(sliding: FloatArray, bias: float) -> int:
-    """The smallest K at and after which the bias stays at or below the target.
-
-    sliding: the bias when K lags are kept, K = 1 … lags; it need not fall steadily.
-
-    >>> lags_for(np.array([0.05, 0.3, 0.02, 0.0]), 0.1)
-    3
-    """
-    above = np.flatnonzero(sliding > bias * ROUNDING)
-    return int(above[-1]) + 2 if above.size else 1
-
-
-def chunk_for(chunk: FloatArray, bias: float) -> int:
-    """The smallest C at and after which detaching every C steps has at most this bias.
-
-    chunk: that bias for C = 1 … lags. Beyond the lags nothing is left to lose: it falls as 1/C.
-
-    >>> chunk_for(np.array([0.9, 0.6, 0.4]), 0.1)
-    12
-    """
-    above = np.flatnonzero(chunk > bias * ROUNDING)
-    if above.size and above[-1] == len(chunk) - 1:
-        return math.ceil(len(chunk) * float(chunk[-1]) / (bias * ROUNDING))
-    return int(above[-1]) + 2 if above.size else 1

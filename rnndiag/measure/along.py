@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from rnndiag.measure.fixed_point import LARGEST_STATE
-from rnndiag.measure.lyapunov import measure_lyapunov
+from rnndiag.measure.lyapunov import COVERING, measure_lyapunov
 from rnndiag.rollout import Cells, LayerRun, run_stack
 
 STEPS, STEPS_WIDE, WIDE = 300, 100, 1024
@@ -43,7 +43,7 @@ class TrajectoryRate:
     @property
     def margin(self) -> float:
         """Half the width of its 95 % interval, as far as it is known."""
-        return 2.0 * (self.standard_error or 0.0)
+        return COVERING * (self.standard_error or 0.0)
 
 
 def measure_rates(cells: Cells) -> list[list[tuple[TrajectoryRate, ...]]]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import cmath
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from rnndiag.cells import Cell
 from rnndiag.cells.base import FloatArray, Linearisation
-from rnndiag.cells.elman import ElmanCell, ElmanLinearisation
 from rnndiag.measure.eigenvalues import (
     ComplexArray,
     Eigenvalues,
@@ -19,6 +18,13 @@ from rnndiag.measure.eigenvalues import (
     leading_eigenvalues,
 )
 from rnndiag.measure.krylov import solve
+from rnndiag.measure.pushes import (
+    PERTURBATION,
+    is_switching,
+    one_sided_linearisation,
+    pushed_growth,
+    random_pushes,
+)
 from rnndiag.rounding import judged
 
 LARGEST_STATE = 8192
@@ -44,8 +50,8 @@ TOLERANCE = 1e-11
 NEWTON_TOLERANCE = 1e-3
 """How well a step of Newton is solved for a wide state: each then leaves a thousandth."""
 
-PERTURBATION = 1e-3
-"""Length of the push that shows where an unstable fixed point leads."""
+SETTLED = 0.01
+"""Distance from a fixed point, relative to 1 + max|s|, within which iterating has come to it."""
 
 
 MODES = 5
@@ -84,12 +90,13 @@ class StepJacobian:
 
     at: Literal["origin", "fixed-point", "none"]
     """fixed-point: the one found from zero by iterating, then by Newton (which may reach one that
-    iterating alone leaves again: it is then not stable); origin: none was found, so J is taken at
-    h = c = 0; none: not computed (the state is too wide, or not finite)."""
+    iterating leaves again, or does not come to: see `settled`); origin: none was found, so J is
+    taken at h = c = 0; none: not computed (the state is too wide, or not finite)."""
 
     stable: bool | None
-    """Whether the fixed point attracts: spectral radius below 1 as shown. None where it is 1, which
-    leaves it to what is not linear, and without a fixed point."""
+    """Whether the fixed point attracts: spectral radius below 1 as shown; where J is one-sided,
+    whether pushes in random directions have shrunk after 1,000 steps. None where they keep their
+    size or the radius is 1, which leaves it to what is not linear, and without a fixed point."""
 
     leading: Eigenvalues | None
     """All of them, or the leading ones of a wide state; None for "none"."""
@@ -100,6 +107,14 @@ class StepJacobian:
 
     largest_state: float | None = None
     """Largest |entry| of the state it was taken at."""
+
+    settled: bool | None = None
+    """Whether iterating alone comes within a hundredth of the fixed point: if not, the state cycles
+    or creeps elsewhere for as long as it was followed. None without a fixed point."""
+
+    one_sided: bool = False
+    """Whether a ReLU is at exactly 0 there: J is that of its active side, from which a push may
+    leave, so that the spectral radius does not tell what becomes of it."""
 
     @property
     def eigenvalues(self) -> ComplexArray:
@@ -157,40 +172,65 @@ def measure_settling(cell: Cell) -> Settling:
     origin = np.zeros(cell.state_size)
     fixed = find_fixed_point(cell, drive, origin)
     if fixed is None:
-        return Settling(_linearise(cell, drive, origin, "origin"))
-    jacobian = _linearise(cell, drive, fixed, "fixed-point")
+        return Settling(_linearise(cell, drive, origin))
+    jacobian = _linearise(cell, drive, fixed.state, fixed)
+    pushes = random_pushes(cell.state_size)
+    if is_switching(cell, drive, fixed.state):
+        steps = _iterations(fixed.state)
+        growth = pushed_growth(cell, drive, fixed.state, pushes, steps)
+        pushes = pushes[[growth.argmax()]]
+        jacobian = replace(jacobian, stable=_attracts(judged(growth.max())), one_sided=True)
     if jacobian.stable is not False:
         return Settling(jacobian)
-    direction = np.random.default_rng(0).standard_normal(cell.state_size)
-    pushed = fixed + PERTURBATION * direction / np.linalg.norm(direction)
-    reached = find_fixed_point(cell, drive, pushed)
-    if reached is None or np.abs(reached - fixed).max() < PERTURBATION:
+    reached = find_fixed_point(cell, drive, fixed.state + pushes[0])
+    if reached is None or not reached.settled or _is_near(reached.state, fixed.state):
         return Settling(jacobian)
-    return Settling(jacobian, _linearise(cell, drive, reached, "fixed-point"))
+    return Settling(jacobian, _linearise(cell, drive, reached.state, reached))
 
 
-def find_fixed_point(cell: Cell, drive: FloatArray, start: FloatArray) -> FloatArray | None:
+def _is_near(reached: FloatArray, fixed: FloatArray) -> bool:
+    return bool(np.abs(reached - fixed).max() < PERTURBATION)
+
+
+class FixedPoint(NamedTuple):
+    """A state that one step leaves where it is."""
+
+    state: FloatArray
+    """Shape (state_size,)."""
+
+    settled: bool
+    """Whether iterating alone came within SETTLED of it."""
+
+
+def find_fixed_point(cell: Cell, drive: FloatArray, start: FloatArray) -> FixedPoint | None:
     """A state that one step leaves where it is: by iteration from `start`, then Newton.
 
     drive (gates * hidden,), start (state_size,); None where no state within TOLERANCE was found.
     """
     state = start
     with np.errstate(over="ignore", invalid="ignore"):
-        for _ in range(ITERATIONS if len(start) <= LARGEST_DENSE else ITERATIONS_LARGE):
+        for _ in range(_iterations(start)):
             new = cell.step(drive, state)
             if not np.isfinite(new).all():
                 return None
-            settled = _residual(new, state) < TOLERANCE / 100
+            settled = _distance(new, state) < TOLERANCE / 100
             state = new
             if settled:
-                return state
-        return _newton(cell, drive, state)
+                return FixedPoint(state, True)
+        found = _newton(cell, drive, state)
+    if found is None:
+        return None
+    return FixedPoint(found, _distance(state, found) < SETTLED)
+
+
+def _iterations(state: FloatArray) -> int:
+    return ITERATIONS if state.shape[-1] <= LARGEST_DENSE else ITERATIONS_LARGE
 
 
 def _newton(cell: Cell, drive: FloatArray, state: FloatArray) -> FloatArray | None:
     for _ in range(NEWTON_STEPS):
         new = cell.step(drive, state)
-        if _residual(new, state) < TOLERANCE:
+        if _distance(new, state) < TOLERANCE:
             return state
         step = _newton_step(cell.linearise(drive, state), new - state)
         if step is None or not np.isfinite(state + step).all():
@@ -212,25 +252,27 @@ def _newton_step(jacobian: Linearisation, right: FloatArray) -> FloatArray | Non
         return np.asarray(np.linalg.lstsq(matrix, right, rcond=None)[0])
 
 
-def _residual(new: FloatArray, state: FloatArray) -> float:
+def _distance(new: FloatArray, state: FloatArray) -> float:
     return float(np.abs(new - state).max() / (1.0 + np.abs(state).max()))
 
 
 def _linearise(
-    cell: Cell, drive: FloatArray, state: FloatArray, at: Literal["origin", "fixed-point"]
+    cell: Cell, drive: FloatArray, state: FloatArray, fixed: FixedPoint | None = None
 ) -> StepJacobian:
+    """At the fixed point that was found, else at the origin."""
     with np.errstate(over="ignore", invalid="ignore"):
-        jacobian = _one_sided(cell, drive, state)
+        jacobian = one_sided_linearisation(cell, drive, state)
         found = _dense(jacobian) if len(state) <= LARGEST_DENSE else _iterative(jacobian, state)
     if found is None:
         return NOT_COMPUTED
     leading, norm = found
     return StepJacobian(
-        at=at,
-        stable=_attracts(judged(leading.radius)) if at == "fixed-point" else None,
+        at="origin" if fixed is None else "fixed-point",
+        stable=None if fixed is None else _attracts(judged(leading.radius)),
         leading=leading,
         spectral_norm=norm,
         largest_state=float(np.abs(state).max()),
+        settled=None if fixed is None else fixed.settled,
     )
 
 
@@ -253,15 +295,3 @@ def _iterative(jacobian: Linearisation, state: FloatArray) -> tuple[Eigenvalues,
     if leading is None or square is None:
         return None
     return leading, math.sqrt(square.radius)
-
-
-def _one_sided(cell: Cell, drive: FloatArray, state: FloatArray) -> Linearisation:
-    """Its linearisation; of a ReLU at exactly 0 with the slope 1 that a push into activity meets.
-
-    Torch's slope there is 0, which would call every bias-free ReLU network stable at rest, and any
-    perturbation of it gone at once, even at W_hh = 1.5.
-    """
-    if isinstance(cell, ElmanCell) and cell.weights.activation == "relu":
-        active = cell.preactivation(drive, state) >= 0.0
-        return ElmanLinearisation(cell.weights, active.astype(np.float64))
-    return cell.linearise(drive, state)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from rnndiag.measure.along import TrajectoryRate
 from rnndiag.measure.fixed_point import LARGEST_STATE, Settling, StepJacobian
+from rnndiag.measure.pushes import PUSHES
 from rnndiag.rounding import judged
 
 AGREEING_SHARE, AGREEING_RATE = 0.1, 0.01
@@ -28,12 +29,17 @@ def read_settling(settling: Settling) -> Iterator[str]:
             "Without input the state settles nowhere (a cycle, chaos, growth); the step Jacobian "
             f"is taken at h = 0, spectral radius {radius:.4g}."
         )
+    elif jacobian.one_sided:
+        yield _switching(jacobian, radius) + (
+            _after_push(settling.after_push) if jacobian.stable is False else ""
+        )
     elif jacobian.stable:
-        yield f"Without input the state settles{_memory(jacobian)}"
+        yield f"Without input the state {_settles(jacobian)}{_memory(jacobian)}"
     elif jacobian.stable is None:
         yield (
-            "Without input the state settles; a small perturbation there neither grows nor shrinks "
-            "to first order (spectral radius 1), so its fate hangs on what is not linear."
+            f"Without input the state {_settles(jacobian)}; a small perturbation there neither "
+            "grows nor shrinks to first order (spectral radius 1), so its fate hangs on what is "
+            "not linear."
         )
     else:
         what = f"{_unstable(jacobian)} (spectral radius {radius:.4g})."
@@ -47,11 +53,33 @@ def read_settling(settling: Settling) -> Iterator[str]:
         )
 
 
+def _settles(jacobian: StepJacobian) -> str:
+    """Newton's method finds fixed points that the state itself does not come to, or not soon."""
+    if jacobian.settled:
+        return "settles"
+    return (
+        "does not settle within hundreds of steps (a cycle, chaos, or a long drift); there is a "
+        "fixed point"
+    )
+
+
+def _switching(jacobian: StepJacobian, radius: float) -> str:
+    """At exactly 0 a ReLU has two slopes, and eigenvalues belong to the one of its active side."""
+    fates = {True: "die out", False: "grow", None: "keep their size"}
+    share = "" if jacobian.stable else "some of "
+    return (
+        f"Without input the state {_settles(jacobian)} where ReLUs are exactly at 0, between off "
+        f"and on: {share}{PUSHES} small pushes in random directions {fates[jacobian.stable]}. With "
+        f"those units on, the spectral radius is {radius:.4g}, which does not decide that."
+    )
+
+
 def _unstable(jacobian: StepJacobian) -> str:
     """Iterating stays on an unstable fixed point only if it starts there, at zero."""
     if jacobian.largest_state == 0.0:
         return "Without input the state stays at zero, which is an unstable fixed point"
-    return "Without input the state does not settle; the fixed point found near it is unstable"
+    near = "the fixed point found near it" if jacobian.settled else "a fixed point found from there"
+    return f"Without input the state does not settle; {near} is unstable"
 
 
 def _memory(jacobian: StepJacobian) -> str:
@@ -117,7 +145,7 @@ def _signed(rate: float) -> str:
 
 
 def _margin(margin: float) -> str:
-    return f" ± {margin:.1g}" if margin else ""
+    return f" ± {margin:.2g}" if margin else ""
 
 
 def _agree(at_point: float, along: float, margin: float) -> bool:

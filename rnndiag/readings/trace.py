@@ -12,18 +12,24 @@ from rnndiag.measure.trace import LayerTrace
 from rnndiag.readings.words import counted
 from rnndiag.rounding import power_of_ten
 
+GROWING = {"exploding", "growing"}
+"""Verdicts that say that the gradient grows."""
+
 
 def read_trace(trace: LayerTrace) -> list[str]:
     """The sentences under one layer's trace."""
     drive = trace.headline
     steps = len(drive.log10_gradient_norm) - 1
-    verdict = _VERDICTS[trace.verdict].format(steps=counted(steps, "step"), split=_split(trace))
+    verdict = _VERDICTS[trace.verdict].format(
+        steps=counted(steps, "step"), split=_split(trace), overflow=_overflow(trace)
+    )
     sentences = [verdict]
     if drive.overflow_step is not None:
         sentences.append(f"The forward pass overflows at step {drive.overflow_step}.")
     sentences.append(f"Under {drive.drive} input {_course(drive, steps)}.")
+    sentences.extend(_rise(trace))
     if drive.growth is not None:
-        sentences.append(_state_growth(drive.growth, drive.drive))
+        sentences.append(_state_growth(drive.growth, drive.drive, steps))
     if trace.textbook_log10 is not None:
         sentences.append(_textbook(float(trace.textbook_log10[steps]), steps, drive))
     sentences.extend(_share(drive))
@@ -44,7 +50,8 @@ def read_trace(trace: LayerTrace) -> list[str]:
 
 
 _VERDICTS = {
-    "exploding": "Exploding: under every deciding input the gradient grows a thousandfold or more.",
+    "exploding": "Exploding: under every deciding input the gradient grows a thousandfold or more"
+    "{overflow}.",
     "growing": "Growing: the gradient rises with every step back, less than a thousandfold so far.",
     "stable": "Stable: more than a thousandth of the gradient is left after {steps}.",
     "vanishing": "Vanishing: less than a thousandth of the gradient is left after {steps}. "
@@ -59,6 +66,29 @@ def _course(drive: DriveTrace, steps: int) -> str:
     if lost is None:
         return _halving(drive) + _horizon(drive, steps)
     return f"nothing is left of the gradient {counted(lost, 'step')} back: it is exactly zero"
+
+
+NOTABLE_RISE = 1.0
+"""Decades of growth without an end or a sure trend that are worth a sentence, as in RD304."""
+
+
+def _rise(trace: LayerTrace) -> Iterator[str]:
+    """How large a gradient gets that does not surely grow, so that its verdict does not tell."""
+    unsure = [drive for drive in trace.drives if drive.deciding and drive.verdict not in GROWING]
+    highest = max(unsure, key=lambda drive: drive.decay.growth_log10, default=None)
+    if highest is None or highest.decay.growth_log10 < NOTABLE_RISE:
+        return
+    yield (
+        f"At most it is {power_of_ten(highest.decay.growth_log10)} times the loss gradient that "
+        f"starts it ({counted(highest.decay.growth_lag, 'step')} back, {highest.drive} input)."
+    )
+
+
+def _overflow(trace: LayerTrace) -> str:
+    """Where some input explodes because its states do, however short that cuts the gradient."""
+    if any(drive.deciding and drive.overflow_step is not None for drive in trace.drives):
+        return ", or the forward pass overflows"
+    return ""
 
 
 def _split(trace: LayerTrace) -> str:
@@ -84,7 +114,7 @@ def _halving(drive: DriveTrace) -> str:
 def _horizon(drive: DriveTrace, steps: int) -> str:
     lag = drive.decay.horizons[2]
     if lag is None:
-        grows = drive.verdict in {"exploding", "growing"}
+        grows = drive.verdict in GROWING
         tested = f"after {counted(steps, 'step')}, the longest tested"
         return "" if grows else f"; it is still above a thousandth {tested}"
     if lag <= 0:
@@ -98,7 +128,7 @@ def _share(drive: DriveTrace) -> Iterator[str]:
     if most is None or nearly_all is None:
         return
     last = f"from the last {counted(nearly_all + 1, 'step')}"
-    nearest = f"90 % comes from the last {most + 1} steps, 99 % {last}"
+    nearest = f"90 % comes from the last {counted(most + 1, 'step')}, 99 % {last}"
     shown = f"99 % comes {last}" if most == nearly_all else nearest
     yield f"Of the gradient of W_hh, {shown}."
 
@@ -124,7 +154,7 @@ def _loss_gradient(loss: LossGradient) -> Iterator[str]:
         )
 
 
-def _state_growth(growth: StateGrowth, drive: str) -> str:
+def _state_growth(growth: StateGrowth, drive: str, steps: int) -> str:
     found, worst = growth.lyapunov, growth.worst_case_log10
     what = f"largest Lyapunov exponent, input: {drive}"
     if not found.living:
@@ -134,11 +164,13 @@ def _state_growth(growth: StateGrowth, drive: str) -> str:
         )
     # Of nats, the last digits of float64 are rounding: 7e-18 is 0.
     rate = round(float(found.exponents[0]), 12)
-    margin = "" if found.standard_error is None else f" ± {2 * round(found.standard_error, 12):.2g}"
+    margin = "" if found.margin is None else f" ± {round(found.margin, 12):.2g}"
+    # Where blocks are too short for an interval, the steps are for a rate as well.
+    how_long = f"over these {counted(steps, 'step')}" if found.margin is None else "in the long run"
     reached = "" if worst is None else f"; at worst they reach {power_of_ten(worst)}"
     return (
         f"Perturbations of the whole state change by {rate:.4g}{margin} nats a step "
-        f"in the long run ({what}){reached}.{_dead_samples(found)}"
+        f"{how_long} ({what}){reached}.{_dead_samples(found)}"
     )
 
 
@@ -152,7 +184,8 @@ def _dead_samples(found: LyapunovSpectrum) -> str:
 
 
 def _textbook(textbook_log10: float, lag: int, drive: DriveTrace) -> str:
+    measured = power_of_ten(float(drive.log10_gradient_norm[lag]))
     return (
-        f"The textbook product of W_hh alone would give {power_of_ten(textbook_log10)} after {lag} "
-        f"steps; with the activation it is {power_of_ten(float(drive.log10_gradient_norm[lag]))}."
+        f"The textbook product of W_hh alone would give {power_of_ten(textbook_log10)} after "
+        f"{counted(lag, 'step')}; with the activation it is {measured}."
     )

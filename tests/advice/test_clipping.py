@@ -166,3 +166,12 @@ def test_of_one_norm_no_share_is_said_to_be_clipped():
     assert (advice.max_norm, advice.fires) == (4670.0, None)
     assert advice.reason == "the one captured norm, 4673"
     assert "one norm shows no spikes: a percentile needs 20" in advice.caveats
+
+
+@pytest.mark.parametrize("size", [1e-200, 1.0, 1e308])
+def test_norms_whose_squares_no_float_holds(size):
+    """√((0.3² + 0.4²)/2) of any size: squares would be 0 below 1e-162 and infinite above 1e154."""
+    advice = advise_clipping(ClipEvidence([0.3 * size, 0.4 * size]))
+    assert advice.max_norm == pytest.approx(np.sqrt(0.125) * size, rel=2e-3)  # three digits
+    assert f"(median {0.35 * size:.4g}, largest" in advice.reason
+    assert advise_clipping(ClipEvidence([size] * 30)).max_norm == size

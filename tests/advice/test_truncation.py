@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from cli.command import FIXTURES
 
-from rnndiag.advice.truncation import DEFAULT_BIAS, advise_truncation, chunk_for, lags_for
+from rnndiag.advice.lengths import chunk_for, lags_for
+from rnndiag.advice.truncation import DEFAULT_BIAS, advise_truncation
 from rnndiag.analysis import Request, analyse
 from rnndiag.containers import read
 from rnndiag.measure.decay import measure_decay
@@ -56,7 +57,12 @@ def gram(sizes):
 
 
 def item(
-    label: str, *curves: tuple[str, np.ndarray, bool], direction="forward", halves=(), known=False
+    label: str,
+    *curves: tuple[str, np.ndarray, bool],
+    direction="forward",
+    halves=(),
+    known=False,
+    bias="some",
 ):
     """A layer's result with these drives: name, ln φ by lag, whether it decides.
 
@@ -77,7 +83,13 @@ def item(
                 lag_gram=Gram(gram(sizes), not known, parts),
             )
         )
-    layer = SimpleNamespace(label=f"{label}/0/{direction}", name=label, direction=direction)
+    layer = SimpleNamespace(
+        label=f"{label}/0/{direction}",
+        name=label,
+        direction=direction,
+        bias_ih=bias,
+        bias_hh=None,
+    )
     return SimpleNamespace(layer=layer, trace=SimpleNamespace(drives=tuple(drives)))
 
 
@@ -132,6 +144,16 @@ def test_a_growing_gradient_is_capped_at_ln_2_over_the_rate():
     # ln 2 / 0.2 = 3.47.
     assert (advice.status, advice.layer, advice.lags) == ("chaotic", "c/0/forward", 3)
     assert advice.chunk == 3
+
+
+def test_a_network_that_nothing_drives_is_no_measure_of_length():
+    """Without biases and input h = 0.5ᵗ h_0, so every lag has the same part in the gradient."""
+    driven = ("normal", decaying(1.0), True)
+    flat = ("zero", decaying(1e-9), True)
+    assert advise_truncation([item("rnn", flat, driven, bias=None)]).lags == 3
+    assert advise_truncation([item("rnn", flat, driven)]).status == "longer-than-tested"
+    alone = advise_truncation([item("rnn", flat, bias=None)])  # asked for by --input zero
+    assert alone.status == "longer-than-tested"
 
 
 def test_one_drive_alone_makes_no_chaos():
@@ -207,7 +229,7 @@ def test_a_module_whose_gradient_is_zero_everywhere_does_not_decide():
     dead = item("dead", ("zero", np.full(201, -np.inf), True))
     alive = item("alive", ("zero", decaying(0.1), True))
     assert advise_truncation([dead, alive]).layer == "alive"
-    assert advise_truncation([dead]).status == "nothing-traced"
+    assert advise_truncation([dead]).status == "zero-gradient"
 
 
 def test_a_curve_far_below_the_smallest_float_is_measured_by_its_shape():

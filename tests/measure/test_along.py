@@ -24,6 +24,9 @@ def rnn(matrix, weight_ih=0.0, bias=0.0, activation="tanh"):
     return CELLS["rnn"](weights)
 
 
+NAMES = ("weight_hh", "bias_ih", "bias_hh")
+
+
 def rates(cell):
     (((zero, normal),),) = measure_rates([[cell]])
     assert (zero.drive, normal.drive) == ("zero", "normal")
@@ -129,3 +132,16 @@ def test_wide_states_are_followed_for_fewer_steps_or_not_at_all():
     zero, _ = rates(projected(along.WIDE))
     assert (zero.steps, zero.rate) == (along.STEPS_WIDE, pytest.approx(math.log(0.5), rel=1e-3))
     assert measure_rates([[projected(LARGEST_STATE)]]) == [[()]]
+
+
+def test_a_layer_above_an_overflow_has_no_rate():
+    """A bidirectional stack whose lower layer overflows leaves the upper one no step."""
+    below, above = rnn(1e9, 1.0, 1.0, "relu"), rnn([[0.5]], 1.0, 1.0, "relu")
+    wide = LayerWeights(np.ones((1, 2)), *(getattr(above.weights, n) for n in NAMES), None, "relu")
+    upper = CELLS["rnn"](wide)
+    lower_rates, upper_rates = measure_rates([[below, below], [upper, upper]])
+    assert all(rate.rate > 0.0 for pair in lower_rates for rate in pair)
+    for pair in upper_rates:
+        assert [(rate.steps, rate.rate, rate.standard_error) for rate in pair] == 2 * [
+            (0, None, None)
+        ]

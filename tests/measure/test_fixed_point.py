@@ -15,6 +15,7 @@ from rnndiag.cells import CELLS, LayerWeights
 from rnndiag.measure import fixed_point
 from rnndiag.measure.eigenvalues import sorted_eigenvalues
 from rnndiag.measure.fixed_point import LARGEST_STATE, find_fixed_point, measure_settling
+from rnndiag.readings.settling import read_settling
 
 # Fixed points are found to 1e-13 relative by iteration, 1e-11 by Newton; see TOLERANCE there.
 FOUND = 1e-10
@@ -190,7 +191,7 @@ def test_torch_stays_at_the_fixed_point_and_has_its_jacobian(case):
             if "weight" in name:
                 parameter.mul_(0.3)  # contracting: it settles somewhere off the origin
     cell = cells_of(module)[0][0]
-    fixed = find_fixed_point(cell, cell.project(np.zeros(4)), np.zeros(cell.state_size))
+    fixed = find_fixed_point(cell, cell.project(np.zeros(4)), np.zeros(cell.state_size)).state
     width = module.proj_size or module.hidden_size
 
     def step(state):
@@ -294,3 +295,42 @@ def test_a_radius_of_one_is_neither_stable_nor_unstable(matrix):
     """Eigenvalues on the unit circle: in float64 some come out at 1 ± 2e-16, and mean 1."""
     jacobian = measure_settling(rnn(matrix)).jacobian
     assert (jacobian.at, jacobian.stable, jacobian.time_constant) == ("fixed-point", None, None)
+
+
+CYCLING = [
+    [-0.95, 0.84, 0.86, -1.45],
+    [0.15, 0.39, -0.07, 0.43],
+    [1.31, 0.83, 1.22, -0.01],
+    [-0.34, 0.72, -0.55, -1.42],
+]
+
+
+def test_a_stable_point_that_only_newton_finds_is_not_called_settled():
+    """torch's own module alternates from zero for ever; a push from the point found dies out."""
+    bias = [-0.96, -0.31, 1.03, 2.01]
+    module = torch.nn.RNN(1, 4).double()
+    with torch.no_grad():
+        module.weight_hh_l0.copy_(torch.tensor(CYCLING))
+        module.bias_hh_l0.copy_(torch.tensor(bias))
+        module.bias_ih_l0.zero_()
+        states = module(torch.zeros(5000, 1, dtype=torch.float64))[0][-2:]
+    assert (states[1] - states[0]).abs().max() > 0.5
+    settling = measure_settling(rnn(CYCLING, bias))
+    assert (settling.jacobian.stable, settling.jacobian.settled) == (True, False)
+    words = " ".join(read_settling(settling))
+    assert "does not settle within hundreds of steps" in words
+    assert "the state settles" not in words
+
+
+def test_where_newton_leaps_to_after_the_push_is_no_place_to_settle():
+    """torch's own module, pushed off zero, still moves after 5,000 steps."""
+    torch.manual_seed(179)
+    module = torch.nn.LSTM(2, 8, bias=False, proj_size=4).double()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.mul_(8.11)
+        push = 1e-3 * torch.ones(1, 4, dtype=torch.float64), torch.zeros(1, 8, dtype=torch.float64)
+        states = module(torch.zeros(5000, 2, dtype=torch.float64), push)[0][-2:]
+    assert (states[1] - states[0]).abs().max() > 1e-3
+    settling = measure_settling(cells_of(module)[0][0])
+    assert (settling.jacobian.stable, settling.after_push) == (False, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import mpmath
 import numpy as np
 import pytest
 import torch
@@ -172,3 +173,13 @@ def test_samples_in_another_order_have_the_same_exponents():
     )
     # The tangents' starts are not permuted with the samples; the sum, ln |det J|, knows none.
     assert one.sum() == pytest.approx(other.sum(), rel=1e-9)
+
+
+def test_the_interval_is_that_of_a_mean_of_ten_blocks():
+    """P(|t| < x) of Student's t with 9 degrees of freedom: 1 - I(9/(9 + x²); 9/2, 1/2) = 0.95."""
+    run = run_layer(plain([[0.9]]), np.zeros((200, 1, 1)), np.full((1, 1), 0.5))
+    found = measure_lyapunov(run)
+    times = found.margin / found.standard_error
+    outside = mpmath.betainc(4.5, 0.5, 0, 9 / (9 + times**2), regularized=True)
+    # Four digits of x leave 1e-5 of it.
+    assert float(outside) == pytest.approx(0.05, abs=2e-5)

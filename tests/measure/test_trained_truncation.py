@@ -15,7 +15,7 @@ from measure.from_torch import cells_of
 from torch import nn
 from torch.nn import functional
 
-from rnndiag.advice.truncation import lags_for
+from rnndiag.advice.lengths import lags_for
 from rnndiag.measure.lag_gradients import Losses, measure_lag_gradients
 from rnndiag.measure.truncation import TruncationCurves
 from rnndiag.rollout import run_stack

@@ -113,6 +113,16 @@ def test_what_one_step_keeps_to_first_order_is_called_neither():
     assert "+0 at the fixed point" in shown
 
 
+def test_a_relu_between_off_and_on_is_told_by_pushes():
+    words = said([[0.0, -2.0], [2.0, 0.0]], "relu")  # every push is 0 after two steps
+    assert "between off and on: 32 small pushes in random directions die out" in words
+    assert "the spectral radius is 2, which does not decide that" in words
+    assert "unstable" not in words
+    words = said([[1.1, 2.0], [-1.0, -1.1]], "relu")  # the first axis grows by 1.1
+    assert "some of 32 small pushes in random directions grow" in words
+    assert "settles nowhere soon" in words
+
+
 def test_rates_that_agree_on_growth_are_not_called_a_decay():
     assert "one already sees how gradients grow" in said(1.2 * np.eye(2), "relu")
 

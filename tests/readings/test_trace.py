@@ -14,12 +14,12 @@ from rnndiag.measure.trace import TraceSetup, trace_module
 from rnndiag.readings.trace import read_trace
 
 
-def said(weight_hh, activation="tanh"):
+def said(weight_hh, activation="tanh", steps=30):
     size = len(weight_hh)
     inputs, zeros = np.zeros((size, 1)), np.zeros(size)
     weights = LayerWeights(inputs, np.array(weight_hh, float), zeros, zeros, None, activation)
-    drive = given_drive(np.zeros((30, 1, 1)), "nothing")
-    setup = TraceSetup(30, 1, 0, initial=[[np.full((1, size), 0.1)]], exponents=1)
+    drive = given_drive(np.zeros((steps, 1, 1)), "nothing")
+    setup = TraceSetup(steps, 1, 0, initial=[[np.full((1, size), 0.1)]], exponents=1)
     ((trace,),) = trace_module([[CELLS["rnn"](weights)]], [drive], setup)
     return " ".join(read_trace(trace))
 
@@ -57,11 +57,36 @@ def test_a_mixed_verdict_says_which_input_has_which():
     )
 
 
+def test_a_few_steps_are_no_long_run():
+    assert "nats a step in the long run" in said([[0.5]])
+    assert "nats a step over these 3 steps (" in said([[0.5]], steps=3)
+    assert "after 1 step; with" in said([[0.5]], steps=1)
+
+
+def test_a_rise_that_no_verdict_tells_is_told():
+    """Jᵀ takes the first axis to (½, 100), and all of it decays by ½ a step in the end."""
+    words = said([[0.5, 100.0], [0.0, 0.5]], "relu")
+    assert "Vanishing" in words
+    assert "At most it is " in words
+    assert "step back, given input)" in words or "steps back, given input)" in words
+    assert "At most it is" not in said([[0.5, 0.0], [0.0, 0.5]], "relu")
+
+
+def test_an_overflow_is_no_growth_of_the_gradient():
+    overflowing = replace(trace().drives[0], deciding=True, overflow_step=3)
+    first = read_trace(replace(trace(), verdict="exploding", drives=(overflowing,)))[0]
+    assert first.endswith("a thousandfold or more, or the forward pass overflows.")
+    growing = replace(overflowing, overflow_step=None)
+    first = read_trace(replace(trace(), verdict="exploding", drives=(growing,)))[0]
+    assert first.endswith("grows a thousandfold or more.")
+
+
 def test_the_lags_that_make_up_the_gradient():
     (drive, *_) = trace().drives
     for share, words in (
         ([0.5, 0.95, 1.0], "90 % comes from the last 2 steps, 99 % from the last 3 steps."),
         ([0.5, 0.5, 1.0], "99 % comes from the last 3 steps."),
+        ([0.95, 1.0], "90 % comes from the last 1 step, 99 % from the last 2 steps."),
     ):
         only = replace(drive, deciding=True, parameter_gradient_share=np.array(share))
         whole = " ".join(read_trace(replace(trace(), drives=(only,))))

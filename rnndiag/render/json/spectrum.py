@@ -70,6 +70,8 @@ def _jacobian(jacobian: StepJacobian) -> Object:
     return {
         "at": jacobian.at,
         "stable": jacobian.stable,
+        "settled": jacobian.settled,
+        "one_sided": jacobian.one_sided,
         "spectral_radius": jacobian.spectral_radius,
         "spectral_norm": jacobian.spectral_norm,
         "norm_method": jacobian.norm_method,

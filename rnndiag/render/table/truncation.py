@@ -14,6 +14,7 @@ _STATUS = {
     "longer-than-tested": "window too short to say",
     "chaotic": "gradients grow: cap of ln 2 / rate",
     "bidirectional": "both directions need the whole sequence",
+    "zero-gradient": "no parameter has a gradient",
     "nothing-traced": "nothing was traced",
 }
 
@@ -72,12 +73,19 @@ def read_truncation(truncation: TruncationAdvice) -> Iterator[str]:
             "state to carry from chunk to chunk; shorten the sequences themselves if you must."
         )
         return
+    if truncation.status == "zero-gradient":
+        yield (
+            "Truncation: the gradient of every recurrent parameter is exactly zero at every lag, "
+            "so no length can be told: no unit that the loss sees is active on these inputs."
+        )
+        return
     where = f"{truncation.layer}, {truncation.drive} input, decides"
     if truncation.status == "longer-than-tested":
         yield (
-            f"Truncation: more than {10 * truncation.bias:g}% of the largest gradient is left at "
-            f"the last lag ({where}): within this window nothing can be cut. Propagate through "
-            "whole sequences, or rerun with a longer --seq-len."
+            f"Truncation: at the last lag, more than {10 * truncation.bias:g}% of the largest "
+            f"gradient is left, of a state or of what a lag adds to the parameters' ({where}): "
+            "within this window nothing can be cut. Propagate through whole sequences, or rerun "
+            "with a longer --seq-len."
         )
     elif truncation.status == "chaotic":
         yield (
