@@ -21,6 +21,9 @@ from rnndiag.workers import Died, in_workers
 if TYPE_CHECKING:
     from rnndiag.advice import AdviceRequest
 
+ALL_OFF = "every rule is switched off for it"
+"""Why a file that can be measured is skipped: passed without a rule, it would look clean."""
+
 SKIPPABLE = {InputCode.NOT_A_CHECKPOINT, InputCode.NO_RECURRENT_WEIGHTS}
 """What a file met in a folder may be without stopping the verdict."""
 
@@ -47,6 +50,11 @@ class Batch:
     advice: AdviceRequest | None = None
     """What advice is wanted on each; a gate needs none."""
 
+    @property
+    def is_gate(self) -> bool:
+        """Whether files are gone through to be judged, and for nothing else."""
+        return self.advice is None
+
 
 def check_paths(
     paths: Sequence[str], request: Request, batch: Batch | None = None
@@ -63,6 +71,8 @@ def check_paths(
         error = report.error
         if error is not None and error.code in _skippable(candidate, batch):
             skipped.append(SkippedFile(report.path, error.what, error.code))
+        elif error is None and batch.is_gate and not report.was_asked_about:
+            skipped.append(SkippedFile(report.path, ALL_OFF, InputCode.USAGE))
         else:
             reports.append(report)
     return tuple(reports), tuple(skipped)

@@ -45,10 +45,15 @@ class FileReport:
     not_applicable: tuple[NotApplicable, ...] = ()
     """Rules that were asked for and could not."""
 
+    @property
+    def was_asked_about(self) -> bool:
+        """Whether any rule is in force for it."""
+        return bool(self.judged or self.not_applicable)
+
 
 @dataclass(frozen=True)
 class SkippedFile:
-    """A file met in a folder that is no recurrent checkpoint."""
+    """A file met in a folder that is no recurrent checkpoint, or one that no rule may judge."""
 
     name: str
     """Its path, as it is shown."""
@@ -117,6 +122,9 @@ class Report:
         """Why the call as a whole gives no verdict, where no single file's error says so."""
         if self.allow_empty and not self.files:
             return None
+        if not self.files and any(s.code is InputCode.USAGE for s in self.skipped_files):
+            what = "nothing was judged: every rule is switched off for every checkpoint"
+            return RnndiagError(InputCode.USAGE, what, "see per-path in the configuration")
         if not self.measured:
             met = len(self.files) + len(self.skipped_files)
             what = f"nothing was checked: no recurrent layer measured in {met} files"
