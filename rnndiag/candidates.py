@@ -15,8 +15,13 @@ from rnndiag.containers.source import special_kind
 from rnndiag.errors import RnndiagError
 from rnndiag.paths import shown_path
 
-EMPTY_ON_PURPOSE = (".py", ".pyi", ".typed")
-"""Endings of files that are often empty; any other empty file may have been a checkpoint."""
+EMPTY_PYTHON = (".py", ".pyi", ".typed")
+EMPTY_TEXT = (
+    *(".txt", ".log", ".out", ".err", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".xml"),
+    *(".html", ".sarif", ".yml", ".yaml", ".toml", ".ini", ".cfg", ".lock"),
+)
+"""Endings of files that are often empty, one of them perhaps because this call is to write to it;
+any other empty file may have been a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +109,9 @@ def _below(folder: str) -> Iterator[Candidate]:
 def _met(path: str) -> Candidate:
     """A file of a folder, unless it can be none."""
     what = special_kind(path)
-    if path.endswith(EMPTY_ON_PURPOSE) and is_empty(path):
-        # A Python package's marker is empty on purpose, not cut off.
-        what = "an empty Python file, not a checkpoint"
+    if path.endswith((*EMPTY_PYTHON, *EMPTY_TEXT)) and is_empty(path):
+        kind = "Python" if path.endswith(EMPTY_PYTHON) else "text"
+        what = f"an empty {kind} file, not a checkpoint"
     return Candidate(path, named=False, error=not_a_checkpoint(what, "") if what else None)
 
 

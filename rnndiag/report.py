@@ -103,6 +103,13 @@ class Report:
         return "findings" if self._reaches(limit) else "clean"
 
     @property
+    def let_pass(self) -> str | None:
+        """Why findings leave the exit code 0; None where they do not, or there are none."""
+        if self.status != "findings" or self.exit_code is not ExitCode.CLEAN:
+            return None
+        return f"exit code 0 by --{'exit-zero' if self.exit_zero else 'fail-on never'}"
+
+    @property
     def findings(self) -> list[Finding]:
         """All findings of all files."""
         return [finding for file in self.files for finding in file.findings]
