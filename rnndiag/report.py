@@ -45,10 +45,15 @@ class FileReport:
     not_applicable: tuple[NotApplicable, ...] = ()
     """Rules that were asked for and could not."""
 
+    @property
+    def was_asked_about(self) -> bool:
+        """Whether any rule is in force for it."""
+        return bool(self.judged or self.not_applicable)
+
 
 @dataclass(frozen=True)
 class SkippedFile:
-    """A file met in a folder that is no recurrent checkpoint."""
+    """A file met in a folder that is no recurrent checkpoint, or one that no rule may judge."""
 
     name: str
     """Its path, as it is shown."""
@@ -98,6 +103,13 @@ class Report:
         return "findings" if self._reaches(limit) else "clean"
 
     @property
+    def let_pass(self) -> str | None:
+        """Why findings leave the exit code 0; None where they do not, or there are none."""
+        if self.status != "findings" or self.exit_code is not ExitCode.CLEAN:
+            return None
+        return f"exit code 0 by --{'exit-zero' if self.exit_zero else 'fail-on never'}"
+
+    @property
     def findings(self) -> list[Finding]:
         """All findings of all files."""
         return [finding for file in self.files for finding in file.findings]
@@ -117,6 +129,9 @@ class Report:
         """Why the call as a whole gives no verdict, where no single file's error says so."""
         if self.allow_empty and not self.files:
             return None
+        if not self.files and any(s.code is InputCode.USAGE for s in self.skipped_files):
+            what = "nothing was judged: every rule is switched off for every checkpoint"
+            return RnndiagError(InputCode.USAGE, what, "see per-path in the configuration")
         if not self.measured:
             met = len(self.files) + len(self.skipped_files)
             what = f"nothing was checked: no recurrent layer measured in {met} files"

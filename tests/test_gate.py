@@ -12,8 +12,8 @@ from cli.command import FIXTURES
 
 import rnndiag
 from rnndiag.analysis import Request
-from rnndiag.errors import InputCode, RnndiagError
-from rnndiag.gate import _cannot_list, check_paths
+from rnndiag.errors import InputCode
+from rnndiag.gate import check_paths
 from rnndiag.report import ExitCode, Report
 
 GOOD = FIXTURES / "delayed_recall_gru.pt"
@@ -81,7 +81,9 @@ def test_links_in_a_circle_and_pipes_end(folder):
     Path("models/round").symlink_to(".")
     Path("models/self.pt").symlink_to("self.pt")
     os.mkfifo("models/pipe")
-    assert checked("models")[0] == ["models/a.pt", "models/deep/b.pt"]
+    files, skipped, _ = checked("models")
+    assert files == ["models/a.pt", "models/deep/b.pt", "models/self.pt"]
+    assert skipped == ["models/note.txt", "models/pipe", "models/round"]
     _, _, reports = checked("models/self.pt", "models/pipe")
     assert [r.error.code for r in reports] == [InputCode.CANNOT_OPEN] * 2
 
@@ -94,11 +96,6 @@ def test_an_empty_name_is_not_this_folder(folder):
 def test_files_come_sorted_by_path(folder):
     shutil.copy(FIXTURES / "char_rnn.pt", "z.pt")
     assert checked("z.pt", "models")[0] == ["models/a.pt", "models/deep/b.pt", "z.pt"]
-
-
-def test_a_folder_that_cannot_be_listed_stops_the_gate():
-    with pytest.raises(RnndiagError, match=r"RD001 folder x cannot be listed: permission denied"):
-        _cannot_list(PermissionError(13, "Permission denied", "x"))
 
 
 def test_an_unmeasured_recurrence_met_in_a_folder_is_a_finding(tmp_path):

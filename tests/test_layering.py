@@ -25,7 +25,7 @@ ORDER = (
     {"rules"},
     {"advice", "baseline"},
     {"report"},
-    {"accepting", "portable", "workers"},
+    {"accepting", "candidates", "portable", "workers"},
     {"gate"},
     {"render", "plots"},
     {"cli"},

@@ -70,8 +70,14 @@ class Accepting:
     def applied(
         self, files: tuple[FileReport, ...], known: Baseline | None, some_layers: bool
     ) -> tuple[tuple[FileReport, ...], Comparison | None]:
-        """The same files, each finding with how it stands, and what the baseline says of them."""
+        """The same files, each finding with how it stands, and what the baseline says of them.
+
+        Beside a file without a verdict no baseline is written, and nothing accepted.
+        """
         from rnndiag.accepting import accept
+
+        if self.write_baseline is not None and any(file.error is not None for file in files):
+            return files, None
 
         baseline = self._found(files) or known
         if baseline is None:

@@ -130,7 +130,7 @@ def load() -> Configuration:
     Raises RnndiagError (RD007) for a file that cannot be read, an unknown key, or a value of the
     wrong type, with its place and the nearest key that there is.
     """
-    here = Path.cwd()
+    here = _working_folder()
     for folder in (here, *here.parents):
         for name, tables in TABLES.items():
             file = os.path.relpath(folder / name)
@@ -139,21 +139,46 @@ def load() -> Configuration:
                 prefix = "".join(f"{table}." for table in tables)
                 _check_all(found, prefix, file)
                 return Configuration(file, folder, found)
-        if (folder / ".git").exists():
+        if Path(os.path.relpath(folder / ".git")).exists():
             break
     return Configuration()
 
 
+def _working_folder() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        what = "the working directory is not there any more"
+        raise RnndiagError(InputCode.USAGE, what, "change to one that is") from error
+
+
+def _text(path: Path) -> str | None:
+    """What the file says; None where there is none. What stands there and is no file is not it."""
+    try:
+        if not path.exists() and not path.is_symlink():
+            return None
+        if not path.is_file():
+            raise RnndiagError(InputCode.USAGE, f"{path} is no file", "remove it, or mend the link")
+        return path.read_text(encoding="utf-8")
+    except PermissionError as error:
+        what = f"{path} cannot be looked for, or at: permission denied"
+        remedy = "make it readable; an rnndiag.toml here, if an empty one, ends the search"
+        raise RnndiagError(InputCode.USAGE, what, remedy) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise RnndiagError(InputCode.USAGE, f"{path} cannot be read: {error}", "mend it") from error
+
+
 def _own_table(path: Path, tables: Iterable[str]) -> Table | None:
     """The table that is rnndiag's; None where the file says nothing of it."""
-    if not path.is_file():
+    text = _text(path)
+    if text is None:
         return None
     # Loaded only where there is something to read: every command starts here.
     import tomllib
 
     try:
-        found: Any = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        found: Any = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise RnndiagError(InputCode.USAGE, f"{path} cannot be read: {error}", "mend it") from error
     for table in tables:
         # A `tool` that is no table is not ours to judge; our own table is.
@@ -195,9 +220,17 @@ def _check(table: Table, kinds: Mapping[str, Kind], prefix: str, file: str) -> N
     for key, value in table.items():
         place = f"{prefix}{key}"
         if key not in kinds:
-            nearest = difflib.get_close_matches(key, kinds, n=1, cutoff=0.0)[0]
-            what = f"unknown key {place} in {file}"
-            raise RnndiagError(InputCode.USAGE, what, f"the nearest that there is: {nearest}")
+            raise RnndiagError(
+                InputCode.USAGE, f"unknown key {place} in {file}", _instead(key, kinds)
+            )
         if not kinds[key].fits(value):
             what = f"{place} in {file} is {kinds[key].wrong}"
             raise RnndiagError(InputCode.USAGE, what, f"write {key} = {kinds[key].example}")
+
+
+def _instead(key: str, kinds: Mapping[str, Kind]) -> str:
+    """What may have been meant by a key; all that there is, where none is near."""
+    if key == "tool":
+        return "leave out [tool.rnndiag], which is for pyproject.toml"
+    nearest = difflib.get_close_matches(key, kinds, n=1)
+    return f"the nearest that there is: {nearest[0]}" if nearest else f"there is {', '.join(kinds)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,6 +81,7 @@ def show(report: Report, chosen: Formats, output: Output) -> int:
             complain(file.error, file.path)
     if report.failure is not None:
         complain(report.failure)
+    _spare_sources(report, chosen, output)
     to_terminal = output.to_stdout and _stdout().isatty()
     text = _rendered(report, chosen.shown, to_terminal, not output.to_stdout)
     for name, target in chosen.appended(os.environ):
@@ -95,6 +97,33 @@ def show(report: Report, chosen: Formats, output: Output) -> int:
     else:
         write_file(Path(output.output), text.encode())
     return int(report.exit_code)
+
+
+def _spare_sources(report: Report, chosen: Formats, output: Output) -> None:
+    """Raise RD008 where a report would replace a file that it tells of: nobody has it twice."""
+    named = (None if output.to_stdout else output.output, output.plot)
+    targets = [*(Path(name) for name in named if name), *(target for _, target in chosen.also)]
+    if not any(map(_identity, targets)):
+        return
+    # What is no checkpoint at all may be the report of an earlier call.
+    others = (s.name for s in report.skipped_files if s.code is InputCode.NO_RECURRENT_WEIGHTS)
+    sources = [*(file.path for file in report.files), *others]
+    sources += [value for value in report.settings.values() if isinstance(value, str)]
+    sources += [report.baseline.path] if report.baseline is not None else []
+    known = {_identity(source) for source in sources} - {None}
+    for target in targets:
+        if _identity(target) in known:
+            what = f"{target} cannot be written: it was read for this report"
+            raise RnndiagError(InputCode.CANNOT_WRITE, what, "choose another file")
+
+
+def _identity(path: str | Path) -> tuple[int, int] | None:
+    """The same for two names of one regular file."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 (a hostile path need not survive Path())
+    except (OSError, ValueError):
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
 def _rendered(report: Report, name: str, to_terminal: bool = False, to_file: bool = True) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from rnndiag.containers.failures import cannot_open, unsupported
+from rnndiag.containers.failures import cannot_open, reason, unsupported
 
 INDEX_SUFFIX = ".safetensors.index.json"
 _SHARD = ".safetensors"
@@ -29,6 +29,16 @@ def is_empty(path: str) -> bool:
 def is_there(path: str) -> bool:
     """True for whatever can be reached; Path.exists raises where a folder is closed."""
     return os.path.exists(path)  # noqa: PTH110 (the same)
+
+
+def closed(folder: str) -> str | None:
+    """Why a folder cannot be looked into: its names, or what they stand for, are not to be had."""
+    try:
+        os.scandir(folder).close()
+        os.stat(os.path.join(folder, "."))  # noqa: PTH116, PTH118 (the same)
+    except OSError as error:
+        return reason(error)
+    return None
 
 
 def is_distributed(names: Sequence[str]) -> bool:

@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from rnndiag.containers.failures import cannot_open, damaged, out_of_memory, truncated
+from rnndiag.containers.failures import cannot_open, damaged, out_of_memory, reason, truncated
 from rnndiag.containers.readable import Readable
 
 _KINDS = (
@@ -22,6 +22,15 @@ _KINDS = (
     (stat.S_ISCHR, "it is a device", "name a checkpoint file"),
     (stat.S_ISBLK, "it is a device", "name a checkpoint file"),
 )
+
+
+def special_kind(path: str) -> str | None:
+    """What stands there if it is neither a regular file nor something that cannot be reached."""
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 (a hostile path need not survive Path())
+    except (OSError, ValueError):
+        return None
+    return next((what for is_kind, what, _ in _KINDS if is_kind(mode)), None)
 
 
 @dataclass
@@ -39,7 +48,7 @@ class Source(Readable):
         try:
             status = os.stat(path)  # noqa: PTH116 (a hostile path need not survive Path())
         except (OSError, ValueError) as error:
-            raise _open_failure(error) from None
+            raise _open_failure(path, error) from None
         for is_kind, what, remedy in _KINDS:
             if is_kind(status.st_mode):
                 raise cannot_open(what, remedy)
@@ -101,7 +110,7 @@ class Source(Readable):
         try:
             handle = FileIO(self.path, opener=_open_without_waiting)
         except (OSError, ValueError) as error:
-            raise _open_failure(error) from None
+            raise _open_failure(self.path, error) from None
         now = os.fstat(handle.fileno())
         if _identity(now) != _identity(self.status):
             handle.close()
@@ -136,21 +145,18 @@ def _fill(handle: FileIO, start: int, values: npt.NDArray[np.uint8], size: int) 
                 raise _changed()
             rest = rest[count:]
     except OSError as error:
-        raise cannot_open(f"it cannot be read ({_reason(error)})", "check the disk") from None
+        raise cannot_open(f"it cannot be read ({reason(error)})", "check the disk") from None
 
 
 def _changed() -> Exception:
     return damaged("the file changed while being read")
 
 
-def _reason(error: OSError | ValueError) -> str:
-    text = error.strerror if isinstance(error, OSError) else str(error)
-    return (text or type(error).__name__).lower()
-
-
-def _open_failure(error: OSError | ValueError) -> Exception:
+def _open_failure(path: str, error: OSError | ValueError) -> Exception:
     if isinstance(error, FileNotFoundError):
+        if os.path.islink(path):  # noqa: PTH114 (a hostile path need not survive Path())
+            return cannot_open("a link to a file that is not there", "fetch it, or remove the link")
         return cannot_open("no such file", "check the path")
     if isinstance(error, PermissionError):
         return cannot_open("no permission to read it", "change its mode or run as its owner")
-    return cannot_open(f"it cannot be opened ({_reason(error)})", "check the path")
+    return cannot_open(f"it cannot be opened ({reason(error)})", "check the path")

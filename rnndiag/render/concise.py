@@ -42,7 +42,8 @@ def summary(report: Report) -> str:
     }
     if report.baseline is not None:
         counts |= {"accepted": grades.count("accepted"), "stale": len(report.baseline.stale)}
-    return f"{report.status}: {', '.join(f'{name} {count}' for name, count in counts.items())}"
+    said = f"{report.status}: {', '.join(f'{name} {count}' for name, count in counts.items())}"
+    return f"{said}; {report.let_pass}" if report.let_pass else said
 
 
 def _file(report: Report, file: FileReport) -> Iterator[str]:

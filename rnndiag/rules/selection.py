@@ -23,6 +23,15 @@ class RuleSetting:
     severity: Severity | None = None
     threshold: float | None = None
 
+    def and_also(self, other: RuleSetting | None) -> RuleSetting:
+        """The same with another on top of it: what that leaves open stays."""
+        if other is None:
+            return self
+        return RuleSetting(
+            self.severity if other.severity is None else other.severity,
+            self.threshold if other.threshold is None else other.threshold,
+        )
+
     def applied(self, rule: Rule) -> Rule:
         """The rule with these changes; a severity that is set holds in both of its cases."""
         if self.severity is not None:
@@ -62,7 +71,10 @@ class Choice:
             self.select if other.select is None else other.select,
             self.extend_select + other.extend_select,
             self.ignore + other.ignore,
-            {**self.settings, **other.settings},
+            {
+                code: self.settings.get(code, RuleSetting()).and_also(other.settings.get(code))
+                for code in {**self.settings, **other.settings}
+            },
         )
 
     def _chosen(self, code: str) -> bool:
@@ -111,7 +123,10 @@ def checked_codes(codes: Iterable[str], place: str) -> tuple[str, ...]:
     """
     checked = tuple(code.strip().upper() for code in codes)
     for code in checked:
-        if not code or not any(rule.code.startswith(code) for rule in RULES):
+        if not code:
+            what = f"{place}: a code is empty"
+            raise RnndiagError(InputCode.USAGE, what, "write it as RD301, or RD3 for all of RD3xx")
+        if not any(rule.code.startswith(code) for rule in RULES):
             raise _unknown(code, place)
     return checked
 

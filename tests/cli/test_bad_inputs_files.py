@@ -103,7 +103,7 @@ def test_a_file_and_a_folder_without_permission(tmp_path):
     for command, name, words in (
         ("check", path.name, "no permission to read it"),
         ("inspect", f"closed/{path.name}", "no permission to read it"),
-        ("check", "closed", "closed cannot be listed"),
+        ("check", "closed", "a folder that cannot be looked into"),
     ):
         ran = rnndiag(command, name, folder=tmp_path, before=before)
         expect_error(ran, "RD001", words)

@@ -312,3 +312,20 @@ def test_what_gives_no_verdict_is_not_accepted(project, in_process):
     ran = in_process("check", "runs", *RULES, "--baseline", "base.json")
     assert ran.returncode == 2
     assert "stale 0" in ran.stdout
+
+
+def test_what_is_not_written_is_not_called_accepted(project, in_process):
+    ran = in_process("check", "runs/a.pt", "missing.pt", *RULES, "--write-baseline", "new.json")
+    assert ran.returncode == 2
+    assert "no baseline was written" in ran.stderr
+    assert "accepted" not in ran.stdout
+    assert not Path("new.json").exists()
+
+
+def test_a_report_does_not_replace_a_baseline(project, in_process):
+    write(in_process)
+    before = Path("base.json").read_text()
+    for option in ("--baseline", "--write-baseline"):
+        ran = in_process("check", "runs/a.pt", *RULES, option, "base.json", "-o", "base.json")
+        expect_error(ran, "RD008", "base.json")
+        assert Path("base.json").read_text() == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -217,3 +218,82 @@ def test_overrides_by_path(project, in_process):
     assert in_process("check", "legacy").returncode == 0
     # What is ignored for a path is ignored whatever else is selected, but not by a longer code.
     assert in_process("check", "legacy", "--select", "RD3").returncode == 0
+
+
+def test_a_path_may_set_one_thing_of_a_rule_and_keep_the_other(project, in_process):
+    Path("rnndiag.toml").write_text(
+        "select = ['RD303']\nseq-len = 200\n[rules.RD303]\nthreshold = 40\n"
+        "[per-path.'*'.rules.RD303]\nseverity = 'error'\n"
+    )
+    assert codes(in_process, "check", CHAR) == []
+
+
+def test_a_checkpoint_that_no_rule_may_judge_is_no_clean_one(project, in_process):
+    """Among others it is skipped and said, alone it gives no verdict."""
+    Path("old").mkdir()
+    shutil.copy(EXPLODING, "old/model.pt")
+    shutil.copy(FIXTURES / "delayed_recall_gru.pt", "new.pt")
+    Path("rnndiag.toml").write_text("[per-path.'old/*']\nignore = ['RD']\n")
+    ran = in_process("check", "old", "new.pt")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout == (
+        "old/model.pt: skipped: every rule is switched off for it\n"
+        "clean: files 1, errors 0, warnings 0, notes 0, unreadable 0, skipped 1\n"
+    )
+    for path in ("old", "old/model.pt"):
+        ran = in_process("check", path)
+        assert ran.returncode == 2
+        assert "RD007 nothing was judged: every rule is switched off" in ran.stderr
+    # A page shows a file whatever judges it.
+    assert in_process("report", "old/model.pt", "-o", "page.html", "-q").returncode == 0
+    assert "old/model.pt" in Path("page.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[tool.rnndiag]\nseq-len = 3", "leave out [tool.rnndiag], which is for pyproject.toml"),
+        ("exit-zero = true", "unknown key exit-zero in rnndiag.toml; there is checkpoint, select,"),
+        ("ignore = ['']", "ignore in rnndiag.toml: a code is empty"),
+        ("x = " + 3000 * "[", "rnndiag.toml cannot be read: "),
+        ("\n\nseq-len =\n", "(at line 3, column 10)"),
+    ],
+)
+def test_what_is_wrong_is_said_so_that_it_can_be_mended(project, in_process, text, words):
+    Path("rnndiag.toml").write_text(text)
+    expect_error(in_process("check", CHAR), "RD007", words)
+
+
+def test_a_configuration_that_is_no_file_is_not_as_good_as_none(project, in_process):
+    Path("rnndiag.toml").symlink_to("ci/rnndiag.toml")
+    expect_error(in_process("check", CHAR), "RD007", "rnndiag.toml is no file")
+    Path("rnndiag.toml").unlink()
+    Path("rnndiag.toml").mkdir()
+    expect_error(in_process("check", CHAR), "RD007", "rnndiag.toml is no file")
+
+
+def test_a_folder_above_that_is_closed(tmp_path, in_process, monkeypatch):
+    """What is configured there is not known, unless the search has ended before."""
+    inner = tmp_path / "closed" / "inner"
+    inner.mkdir(parents=True)
+    inner.chmod(0o755)
+    monkeypatch.chdir(inner)
+    (tmp_path / "closed").chmod(0)
+    root = os.geteuid() == 0  # to whom modes mean nothing
+    try:
+        if root:
+            os.seteuid(65534)
+        ran = in_process("check", "model.pt")
+    finally:
+        if root:
+            os.seteuid(0)
+        (tmp_path / "closed").chmod(0o755)
+    expect_error(ran, "RD007", "../rnndiag.toml cannot be looked for", "permission denied")
+
+
+def test_a_working_directory_that_is_gone(tmp_path, in_process, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    for command in ("check", "inspect"):
+        expect_error(in_process(command, CHAR), "RD007", "the working directory is not there")

@@ -241,3 +241,49 @@ def test_closed_streams_put_nothing_in_the_wrong_place():
         assert ran.stdout == ""
         if redirected == ">&-":
             assert one_error(ran.stderr)["code"] == "RD008"
+
+
+@pytest.mark.parametrize(
+    "output",
+    [("-o", "m.pt"), ("--also", "json=./m.pt"), ("-o", "link.pt"), ("--also", "sarif=mlp.pt")],
+)
+def test_a_report_never_replaces_what_it_tells_of(tmp_path, output):
+    """An option's file forgotten, and the trained network is gone."""
+    (tmp_path / "m.pt").write_bytes(GOOD.read_bytes())
+    (tmp_path / "link.pt").symlink_to("m.pt")
+    torch.save({"w": torch.ones(2, 3)}, tmp_path / "mlp.pt")
+    before = (tmp_path / "mlp.pt").read_bytes()
+    ran = rnndiag("check", ".", *output, folder=tmp_path)
+    assert ran.returncode == 2
+    found = one_error(ran.stderr)
+    assert (found["code"], found["remedy"]) == ("RD008", "choose another file")
+    assert (tmp_path / "m.pt").read_bytes() == GOOD.read_bytes()
+    assert (tmp_path / "mlp.pt").read_bytes() == before
+
+
+def test_a_report_replaces_that_of_an_earlier_call(tmp_path):
+    (tmp_path / "m.pt").write_bytes(GOOD.read_bytes())
+    for _ in range(2):
+        ran = rnndiag("check", ".", "-o", "gate.json", "--format", "json", folder=tmp_path)
+        assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("script", ["'{}' check . > gate.txt", "'{}' check . | tee gate.txt"])
+def test_a_report_that_a_shell_puts_into_the_folder(tmp_path, script):
+    """It is there, and empty, before the folder is looked through."""
+    (tmp_path / "m.pt").write_bytes(GOOD.read_bytes())
+    (tmp_path / "gate.txt").touch()
+    ran = subprocess.run(
+        ["sh", "-c", script.format(COMMAND)], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert "clean: files 1" in (tmp_path / "gate.txt").read_text()
+
+
+@pytest.mark.parametrize("option", [("--exit-zero",), ("--fail-on", "never")])
+def test_why_findings_do_not_fail_is_said(in_process, option):
+    for name in ("concise", "table", "github"):
+        ran = in_process("check", EXPLODING, *option, "--format", name)
+        assert ran.returncode == 0
+        assert f"skipped 0; exit code 0 by {' '.join(option)}" in " ".join(ran.stdout.split())
+    assert "exit code" not in in_process("check", GOOD, *option).stdout

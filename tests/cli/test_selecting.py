@@ -51,7 +51,12 @@ def test_every_analysing_command_selects(in_process, command):
 @pytest.mark.parametrize("option", ["--select", "--extend-select", "--ignore"])
 @pytest.mark.parametrize(
     ("code", "words"),
-    [("RD31", "nearest are RD301"), ("RD", None), ("RD001", "always on"), ("RD1,", "no rule ")],
+    [
+        ("RD31", "nearest are RD301"),
+        ("RD", None),
+        ("RD001", "always on"),
+        ("RD1,", "a code is empty"),
+    ],
 )
 def test_codes_that_are_none(in_process, option, code, words):
     ran = in_process("check", CHAR, option, code)

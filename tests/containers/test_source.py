@@ -24,7 +24,7 @@ def test_missing_directory_and_special_files(tmp_path: Path) -> None:
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     expected = {
         "missing": "no such file",
-        "dangling": "no such file",
+        "dangling": "a link to a file that is not there",
         "": "directory",
         "fifo": "named pipe",
         "loop": "cannot be opened",

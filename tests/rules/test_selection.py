@@ -110,7 +110,7 @@ def test_worker_processes_can_be_told():
     [
         ("RD9", "no rule RD9; nearest are RD"),
         ("RD33", "no rule RD33"),
-        ("", "no rule "),
+        ("", "a code is empty"),
         ("X", "no rule X"),
         ("RD302x", "nearest are RD302"),
         ("rd001", "RD001 is an input error's code, and those are always on"),

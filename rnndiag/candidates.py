@@ -1,0 +1,135 @@
+"""Which files a gate looks at: names, folders and patterns, and none passed over in silence."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rnndiag.containers.failures import cannot_open, not_a_checkpoint, reason
+from rnndiag.containers.folders import closed, is_distributed, is_empty, is_folder, is_there
+from rnndiag.containers.safetensors_index import shards_in
+from rnndiag.containers.source import special_kind
+from rnndiag.errors import RnndiagError
+from rnndiag.paths import shown_path
+
+EMPTY_PYTHON = (".py", ".pyi", ".typed")
+EMPTY_TEXT = (
+    *(".txt", ".log", ".out", ".err", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".xml"),
+    *(".html", ".sarif", ".yml", ".yaml", ".toml", ".ini", ".cfg", ".lock"),
+)
+"""Endings of files that are often empty, one of them perhaps because this call is to write to it;
+any other empty file may have been a checkpoint."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A file to look at."""
+
+    path: str
+    named: bool
+
+    error: RnndiagError | None = None
+    """Why there is nothing to look at."""
+
+
+def candidates_of(paths: Sequence[str], allow_empty: bool) -> Iterator[Candidate]:
+    """Every file, sorted as it is shown; the same file once."""
+    found: dict[str, Candidate] = {}
+    for path in paths:
+        for candidate in _meant(path, allow_empty):
+            known = found.get(candidate.path)
+            if known is None or candidate.named:
+                found[candidate.path] = candidate
+    # Named under any of its names, a file must give a verdict.
+    must = {_identity(path) for path, candidate in found.items() if candidate.named}
+    seen: set[tuple[int, int] | None] = set()
+    for path in sorted(found, key=lambda path: (shown_path(path), path)):
+        identity = _identity(path)
+        if identity is None or identity not in seen:
+            seen.add(identity)
+            candidate = found[path]
+            yield replace(candidate, named=candidate.named or identity in must)
+
+
+def _meant(path: str, allow_empty: bool) -> Iterator[Candidate]:
+    """A file by itself, a folder's files, a pattern's matches."""
+    matches = [path]
+    if glob.has_magic(path) and not is_there(path):
+        matches = sorted(glob.glob(path, recursive=True))  # noqa: PTH207 (patterns as a shell has)
+        shut = [_no_folder(on, why) for on in _folders_on(path) if (why := closed(on))]
+        yield from shut
+        if not matches and not shut and not allow_empty:
+            yield Candidate(path, named=True, error=_unmatched())
+    for match in matches:
+        if is_folder(match):
+            yield from _below(match)
+        else:
+            yield Candidate(match, named=True)
+
+
+def _unmatched() -> RnndiagError:
+    return cannot_open("no such file, and as a pattern it matches none", "check the path")
+
+
+def _folders_on(pattern: str) -> Iterator[str]:
+    """Those that a pattern leads through: of one that is closed, glob says nothing."""
+    parent, last = os.path.split(pattern)
+    if not glob.has_magic(pattern):
+        return
+    yield from _folders_on(parent)
+    deeper = os.path.join(parent, "**" if last == "**" else "", "")  # noqa: PTH118 (as glob has it)
+    yield from glob.glob(deeper, recursive=True) if deeper else ["."]  # noqa: PTH207 (the same)
+
+
+def _below(folder: str) -> Iterator[Candidate]:
+    """Files below a folder; hidden ones are somebody else's, shards go with their index.
+
+    A distributed checkpoint is one thing: its folder stands for it. Links to folders are not
+    followed, and said. What cannot be looked at, or into, may be a checkpoint: it has an error.
+    """
+    failed: list[OSError] = []
+    for parent, folders, names in os.walk(folder, onerror=failed.append):
+        if is_distributed(names):
+            folders.clear()
+            yield Candidate(parent, named=False)
+            continue
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (_linked(path) for name in folders if (path := Path(parent, name)).is_symlink())
+        shards = shards_in(parent, names)
+        for name in sorted(names):
+            if not name.startswith(".") and name not in shards:
+                yield _met(str(Path(parent, name)))
+    for error in failed:
+        yield _no_folder(str(error.filename), reason(error))
+
+
+def _met(path: str) -> Candidate:
+    """A file of a folder, unless it can be none."""
+    what = special_kind(path)
+    if path.endswith((*EMPTY_PYTHON, *EMPTY_TEXT)) and is_empty(path):
+        kind = "Python" if path.endswith(EMPTY_PYTHON) else "text"
+        what = f"an empty {kind} file, not a checkpoint"
+    return Candidate(path, named=False, error=not_a_checkpoint(what, "") if what else None)
+
+
+def _linked(path: Path) -> Candidate:
+    what = "a link to a folder, which is not followed"
+    return Candidate(str(path), named=False, error=not_a_checkpoint(what, ""))
+
+
+def _no_folder(path: str, why: str) -> Candidate:
+    what = f"a folder that cannot be looked into: {why}"
+    error = cannot_open(what, "make it readable, or name files elsewhere")
+    return Candidate(path, named=False, error=error)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """The same for two names of one file; None where it cannot be opened at all."""
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
