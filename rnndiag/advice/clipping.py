@@ -63,6 +63,9 @@ class ClippingAdvice:
     shares: NormShares | None = None
     """What the norm consists of, by the optimizer's state."""
 
+    norms: tuple[float, ...] = ()
+    """The measured norms themselves, in the order of the steps; none where there are none."""
+
 
 @dataclass(frozen=True)
 class ClipEvidence:
@@ -106,7 +109,7 @@ def advise_clipping(
     if len(norms) and advice.basis in {"already-clipped", "optimizer-state"}:
         unused = f"every {word} norm is zero, so they were left out"
         advice = replace(advice, caveats=(unused, *advice.caveats))
-    return replace(advice, present=present, shares=shares)
+    return replace(advice, present=present, shares=shares, norms=tuple(norms))
 
 
 UNITS = "it holds for this loss and its reduction, this batch size and sequence length"

@@ -22,12 +22,15 @@ def figure(report: Report) -> Figure:
     layers = report.comparison[:MOST_LAYERS]
     measures = {row.measure.key: row.measure for layer in layers for row in layer.rows}
     keys = [key for key in SHOWN if key in measures]
-    drawn, grid = panels(report, [measures[key].title for key in keys], "over the checkpoints")
+    count = len(report.comparison)
+    left_out = "" if count == len(layers) else f" (first {len(layers)} of {count} layers)"
+    what = f"over the checkpoints{left_out}"
+    drawn, grid = panels(report, [measures[key].title for key in keys], what)
     for axes, key in zip(grid, keys, strict=True):
         for layer, color, dash in zip(layers, COLORS, DASHES, strict=False):
             _line(axes, layer, key, color, dash)
         axes.set(xlabel="checkpoint, in the order given", xticks=range(1, len(report.files) + 1))
-    grid[0].legend(loc="best")
+    drawn.legend(handles=grid[0].get_lines(), loc="outside lower center")
     return drawn
 
 

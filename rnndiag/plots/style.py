@@ -27,6 +27,9 @@ DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 MOST_PANELS = 12
 """More would be too small to read: the first ones are drawn, and the title says so."""
 
+MOST_NAMES = 4
+"""More lines of files' names would take a title's place from the pictures."""
+
 PANEL_INCHES = (5.0, 4.6)
 
 
@@ -39,6 +42,7 @@ def styled() -> AbstractContextManager[None]:
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.grid": True,
+            "axes.axisbelow": True,
             "grid.color": "#DDDDDD",
             "grid.linewidth": 0.6,
             "legend.frameon": False,
@@ -58,15 +62,23 @@ def panels(report: Report, names: Sequence[str], what: str) -> tuple[Figure, lis
     rows = math.ceil(len(shown) / columns)
     width, height = PANEL_INCHES
     figure = Figure(figsize=(width * columns, height * rows + 0.5), layout="constrained")
-    file = printable(PurePath(report.files[-1].path).name)
     left_out = "" if len(shown) == len(names) else f" (first {len(shown)} of {len(names)} layers)"
-    figure.suptitle(f"{what}{left_out}\n{file}", fontsize=10, parse_math=False)
+    figure.suptitle(f"{what}{left_out}\n{_files(report)}", fontsize=10, parse_math=False)
     grid = figure.subplots(rows, columns, squeeze=False).flatten()
     for axes in grid[len(shown) :]:
         axes.set_visible(False)
     for axes, name in zip(grid, shown, strict=False):
         axes.set_title(printable(name), loc="left", fontweight="bold", parse_math=False)
     return figure, list(grid[: len(shown)])
+
+
+def _files(report: Report) -> str:
+    """The file's name, or of several the numbered ones; of many the first and the last."""
+    names = [printable(PurePath(file.path).name) for file in report.files]
+    if len(names) == 1:
+        return names[0]
+    numbered = [f"{place}: {name}" for place, name in enumerate(names, start=1)]
+    return "\n".join(numbered if len(names) <= MOST_NAMES else [numbered[0], "…", numbered[-1]])
 
 
 def legend_below(axes: Axes) -> None:

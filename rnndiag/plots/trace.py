@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from rnndiag.measure.decay import LN10, LOG_SMALLEST_FLOAT16
 from rnndiag.measure.drive_trace import DriveTrace
@@ -36,6 +37,7 @@ def _curves(axes: Axes, trace: LayerTrace) -> None:
         _marks(axes, shown)
     axes.set(xlabel="steps back from the loss (lag)", xlim=(0, trace.seq_len))
     axes.set_ylabel("log10 gradient norm, relative to the loss gradient")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend_below(axes)
 
 
@@ -54,16 +56,21 @@ def _headline(axes: Axes, drive: DriveTrace) -> None:
 
 def _marks(axes: Axes, drive: DriveTrace) -> None:
     """A thousandth and where it is last reached, the half-life, float16's smallest number."""
-    axes.axhline(-3.0, color=GREY, linewidth=0.8)
-    axes.axhline(LOG_SMALLEST_FLOAT16 / LN10, color=GREY, linewidth=0.8, linestyle=(0, (1, 3)))
     decay = drive.decay
     horizon = decay.horizons[2]
     if horizon is not None and horizon > 0:
         axes.plot([horizon], [-3.0], "o", color=BLUE, label=f"a thousandth left until {horizon}")
     if decay.half_life is not None:
         axes.plot([], [], " ", label=f"half-life {decay.half_life:.4g} steps")
-    axes.plot([], [], color=GREY, linewidth=0.8, label="a thousandth")
-    axes.plot([], [], color=GREY, linewidth=0.8, linestyle=(0, (1, 3)), label="smallest float16")
+    _level(axes, -3.0, "-", "a thousandth")
+    _level(axes, LOG_SMALLEST_FLOAT16 / LN10, (0, (1, 3)), "float16 loses digits below")
+
+
+def _level(axes: Axes, height: float, dash: object, label: str) -> None:
+    """A horizontal line, named only where the axes show it."""
+    low, high = axes.get_ylim()
+    if low <= height <= high:
+        axes.axhline(height, color=GREY, linewidth=0.8, linestyle=dash, label=label)
 
 
 def _finite(curve: np.ndarray) -> np.ndarray:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from cli.command import FIXTURES
 from render.reports import HOSTILE, measured, named
 
+from rnndiag.advice import AdviceRequest, advise
 from rnndiag.comparison import compare
 from rnndiag.plots import FORMATS, PLOTS, draw
+from rnndiag.plots import diff as diff_plot
 from rnndiag.plots import spectrum as spectrum_plot
+from rnndiag.plots import suggest as suggest_plot
 from rnndiag.plots import trace as trace_plot
 from rnndiag.report import Report
 
@@ -55,3 +60,43 @@ def test_a_hostile_name_is_text(tmp_path):
     text = draw(made, "x.svg").decode()
     assert "<script>" not in text
     assert "\x1b" not in text
+
+
+def advised(norms):
+    file = measured(FIXTURES / "delayed_recall_lstm.pt")
+    advice = advise(file.result, AdviceRequest(logged_norms=norms))
+    return Report("suggest", {}, (replace(file, advice=advice),))
+
+
+def test_norms_are_drawn_beside_the_value_that_clips_them():
+    norms = [0.5, 2.0, *[1.0] * 30]
+    made = advised(norms)
+    bias, drawn = suggest_plot.figure(made).axes
+    assert bias.get_title("left").startswith("cost of truncation")
+    points, value = drawn.lines
+    np.testing.assert_array_equal(points.get_ydata(), norms)
+    np.testing.assert_array_equal(value.get_ydata(), [made.files[0].advice.clipping.max_norm] * 2)
+
+
+@pytest.mark.parametrize("norms", [(), [0.0, 0.0]])
+def test_without_norms_only_the_bias_is_drawn(norms):
+    (axes,) = suggest_plot.figure(advised(norms)).axes
+    assert axes.get_title("left").startswith("cost of truncation")
+
+
+@pytest.mark.parametrize(("seq_len", "in_sight"), [(2, False), (100, True)])
+def test_a_level_out_of_sight_is_not_in_the_legend(seq_len, in_sight):
+    file = measured(FIXTURES / "delayed_recall_lstm.pt", seq_len=seq_len)
+    (axes,) = trace_plot.figure(Report("bptt-trace", {}, (file,))).axes
+    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert ("a thousandth" in names) == in_sight
+
+
+def test_the_title_of_a_comparison_says_which_file_is_which():
+    title = diff_plot.figure(report("diff")).get_suptitle()
+    assert title.endswith("1: delayed_recall_lstm.pt\n2: delayed_recall_lstm.pt")
+    many = [FIXTURES / "delayed_recall_lstm.pt"] * 6
+    assert (
+        "1: delayed_recall_lstm.pt\n…\n6: "
+        in diff_plot.figure(report("diff", *many)).get_suptitle()
+    )
