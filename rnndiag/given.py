@@ -33,6 +33,13 @@ class GivenStates:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, FloatArray]) -> GivenStates:
         """From a file's arrays: a single one is h_0; several must be named h_0 and c_0."""
+        for name, array in arrays.items():
+            if not array.size:  # which stands for zeros of any size here, and is a slip in a file
+                raise RnndiagError(
+                    InputCode.USAGE,
+                    f"the initial states' {name} is empty, shape {array.shape}",
+                    "give (layers * directions, batch, hidden), or zero",
+                )
         if len(arrays) == 1:
             return cls(next(iter(arrays.values())))
         if set(arrays) != {"h_0", "c_0"}:
@@ -136,6 +143,6 @@ def _misshapen(
 ) -> RnndiagError:
     return RnndiagError(
         InputCode.USAGE,
-        f"{what} has shape {found}, {module.name or ROOT} needs {expected}",
+        f"{what} has shape {found}, {module.name or ROOT} needs ({', '.join(map(str, expected))})",
         "give that shape, or choose the module with --layer",
     )

@@ -114,3 +114,10 @@ def test_a_sample_without_a_seed_is_refused(module_of):
     cotangent[1, 2] = 0.0
     with pytest.raises(RnndiagError, match="all-zero"):
         checked_cotangent(cotangent, module_of(nn.RNN(2, 5)), BATCH)
+
+
+@pytest.mark.parametrize("shape", [(0, BATCH, 5), (1, 0, 5), (0,)])
+def test_an_empty_array_is_no_zero_state(shape):
+    """Zeros would be traced in its place, and nobody told."""
+    with pytest.raises(RnndiagError, match="h_0 is empty, shape"):
+        GivenStates.from_arrays({"h_0": np.zeros(shape)})

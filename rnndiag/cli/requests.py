@@ -110,7 +110,7 @@ def _single(path: str, what: str) -> FloatArray:
         raise RnndiagError(
             InputCode.USAGE,
             f"the {what} in {path} has shape {array.shape}",
-            "three dimensions are needed: "
+            "three dimensions are needed, none of them empty: "
             + ("(steps, batch, features)" if what == "input" else "(n, batch, hidden)"),
         )
     return array

@@ -10,6 +10,9 @@ import numpy.typing as npt
 from rnndiag.containers.folders import is_file
 from rnndiag.errors import InputCode, RnndiagError
 
+ALONE = "array"
+"""What the one array of an .npy is called."""
+
 
 def read_arrays(path: str) -> dict[str, npt.NDArray[np.float64]]:
     """Every array of the file by name, in float64; the one of an .npy is named "array".
@@ -33,7 +36,7 @@ def _load(path: str) -> dict[str, npt.NDArray[np.generic]]:
         # allow_pickle=False: an object array would run code.
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
-            return {"array": loaded}
+            return {ALONE: loaded}
         with loaded:
             return {name: loaded[name] for name in loaded.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
@@ -41,11 +44,12 @@ def _load(path: str) -> dict[str, npt.NDArray[np.generic]]:
 
 
 def _numbers(name: str, array: npt.NDArray[np.generic], path: str) -> npt.NDArray[np.float64]:
+    named = "" if name == ALONE else f"array {name} "
     if array.dtype.kind not in "fiu":
-        raise _unusable(path, f"array {name} has dtype {array.dtype}, numbers are needed")
+        raise _unusable(path, f"{named}has dtype {array.dtype}, numbers are needed")
     values = np.asarray(array, dtype=np.float64)
     if not np.isfinite(values).all():
-        raise _unusable(path, f"array {name} holds values that are not finite")
+        raise _unusable(path, f"{named}holds values that are not finite")
     return values
 
 

@@ -96,7 +96,8 @@ def test_usage_errors_name_what_is_wrong(in_process, option, words):
 ARRAYS = {
     "wrong-width": (np.zeros((20, 2, 7)), "7 features"),
     "two-dimensions": (np.zeros((20, 2)), "(20, 2)"),
-    "nan": (np.full((20, 2, 2), np.nan), "not finite"),
+    "nan": (np.full((20, 2, 2), np.nan), ".npy holds values that are not finite"),
+    "no-samples": (np.zeros((20, 0, 2)), "three dimensions are needed, none of them empty"),
     "text": (np.full((20, 2, 2), "x"), "dtype"),
     "complex": (np.ones((20, 2, 2), complex), "dtype"),
     "empty": (np.zeros((0, 2, 2)), "(0, 2, 2)"),

@@ -46,7 +46,10 @@ def test_the_seed_is_the_outputs_gradient_through_the_layer(tmp_path, capsys, si
 
 @pytest.mark.parametrize(
     ("name", "word"),
-    [("haed", "of width 5 it has head.weight"), ("head.bias", "the readout has shape (7,)")],
+    [
+        ("haed", "of width 5 it has head.weight"),
+        ("head.bias", "has shape (7,), rnn needs (outputs, 5)"),
+    ],
 )
 def test_what_is_no_readout_is_refused_by_name(tmp_path, capsys, name, word):
     torch.save(Model(1).state_dict(), tmp_path / "m.pt")
