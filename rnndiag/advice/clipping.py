@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from rnndiag.advice.norm_shares import NormShares
-from rnndiag.advice.present_clip import PresentClip
+from rnndiag.advice.present_clip import PresentClip, is_plain
 from rnndiag.measure.second_moment import TITLES
 from rnndiag.measure.training_state import TrainingState
 
@@ -181,13 +181,15 @@ def _from_state(state: TrainingState, norm: float, present: PresentClip | None) 
             f"the {TITLES[state.optimizer]} state holds the gradients' root mean square norm over "
             f"{_window(state)}: {norm:.4g}, as the optimizer saw them, after any clipping"
         ),
-        caveats=(*state.caveats, _firing(norm, value, present), UNITS),
+        caveats=(*state.caveats, _firing(state, norm, value, present), UNITS),
     )
 
 
-def _firing(norm: float, value: float, present: PresentClip | None) -> str:
+def _firing(state: TrainingState, norm: float, value: float, present: PresentClip | None) -> str:
     """What a mean square says of the share of steps above a value: Markov's inequality."""
     untold = "a mean tells neither how often it fires nor spikes"
+    if not is_plain(state):  # the mean is of something else than gradients
+        return untold
     if present is not None and present.algorithm == "norm":
         return (
             f"{untold}; what was clipped at {present.value:g} was larger before, so the true mean "

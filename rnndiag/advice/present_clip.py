@@ -56,7 +56,7 @@ def judge_norm(
             "separately, or not all, or something was added after clipping"
         )
         return PresentClip(*setting, "norm", effect)
-    if not _is_plain(state):
+    if not is_plain(state):
         effect = "how often it fires cannot be told: the optimizer's norm is not the gradients'"
         return PresentClip(*setting, "norm", effect)
     bound = (norm / setting.value) ** 2
@@ -71,14 +71,14 @@ def judge_value(setting: Setting, state: TrainingState | None) -> PresentClip:
     )
     sizes = 0 if state is None else sum(one.size for one in state.per_parameter)
     norm = None if state is None else state.gradient_rms_norm
-    if state is None or not norm or not _is_plain(state):
+    if state is None or not norm or not is_plain(state):
         return PresentClip(*setting, "value", turns)
     bound = min((norm / setting.value) ** 2 / sizes, 1.0)
     effect = f"{turns}; {_seldom(bound, 'of the elements')}"
     return PresentClip(*setting, "value", effect, fires_at_most=bound)
 
 
-def _is_plain(state: TrainingState) -> bool:
+def is_plain(state: TrainingState) -> bool:
     """Whether the optimizer saw the gradients themselves, with nothing added or scaled."""
     return not state.adds_weight_decay and state.loss_scale is None
 

@@ -113,6 +113,15 @@ def test_the_bound_holds_for_any_norms():
             assert np.mean(norms > multiple * mean) <= 1 / multiple**2
 
 
+@pytest.mark.parametrize("other", [{"adds_weight_decay": True}, {"loss_scale": 65536.0}])
+@pytest.mark.parametrize("present", [None, PRESENT])
+def test_no_bound_follows_from_a_mean_of_something_else(other, present):
+    """With weight decay in it, a mean of 0.24 was measured under a clip value of 0.05."""
+    advice = advise_clipping(ClipEvidence(state=state(**other)), present)
+    (firing,) = [caveat for caveat in advice.caveats if "how often" in caveat]
+    assert firing == "a mean tells neither how often it fires nor spikes"
+
+
 def test_where_the_file_clips_the_mean_is_a_lower_bound():
     advice = advise_clipping(ClipEvidence(state=state()), PRESENT)
     assert advice.present is PRESENT

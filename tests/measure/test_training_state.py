@@ -168,7 +168,7 @@ def test_values_that_are_not_finite_are_counted(tmp_path):
     assert training_state(saved(tmp_path, contents)).non_finite == 4
 
 
-@pytest.mark.parametrize("clip", [0.05, 0.1, 0.2, 0.25, 0.5])
+@pytest.mark.parametrize("clip", [0.05, 0.1, 0.2, 0.25, 0.3, 0.37, 0.5])
 def test_a_norm_at_a_round_number_is_probably_the_clip_value(tmp_path, clip):
     optimizer, seen = train(torch.optim.Adam, clip=clip)
     assert weighted_squares(seen, 0.999).sum() == pytest.approx(clip**2, rel=1e-3)
@@ -395,6 +395,9 @@ def with_norm(norm, **values):
         (0.738, {"max_grad_norm": 0.74}, 0.74),
         (0.73, {"max_grad_norm": 0.74}, None),
         (0.738, {}, None),
+        (0.370002, {}, 0.37),
+        (0.37002, {}, None),
+        (0.37, {"max_grad_norm": 0.74}, None),
         (0.5, {"gradient_clip_val": 0.5, "gradient_clip_algorithm": "value"}, None),
         (0.0, {}, None),
     ],
