@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cmath
 import math
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
@@ -18,6 +17,7 @@ from rnndiag.measure.eigenvalues import (
     leading_eigenvalues,
 )
 from rnndiag.measure.krylov import solve
+from rnndiag.measure.modes import Mode
 from rnndiag.measure.pushes import (
     PERTURBATION,
     is_switching,
@@ -53,35 +53,8 @@ NEWTON_TOLERANCE = 1e-3
 SETTLED = 0.01
 """Distance from a fixed point, relative to 1 + max|s|, within which iterating has come to it."""
 
-
 MODES = 5
 """Modes that are listed; JSON has every eigenvalue that was computed."""
-
-
-@dataclass(frozen=True)
-class Mode:
-    """One direction in which a small perturbation of the state decays, grows or turns."""
-
-    eigenvalue: complex
-    """Its factor per step."""
-
-    @property
-    def time_constant(self) -> float | None:
-        """−1/ln|λ| in steps, after which a part 1/e of it is left; None unless 0 < |λ| < 1.
-
-        Judged as shown: an eigenvalue that is 1 but for its last bits has none of 1e15 steps.
-
-        >>> round(Mode(0.9).time_constant, 2)
-        9.49
-        """
-        size = abs(self.eigenvalue)
-        return -1.0 / math.log(size) if size > 0.0 and judged(size) < 1.0 else None
-
-    @property
-    def period(self) -> float | None:
-        """2π/|arg λ| in steps; None where it does not turn."""
-        angle = abs(cmath.phase(self.eigenvalue))
-        return 2.0 * math.pi / angle if angle > 1e-12 else None
 
 
 @dataclass(frozen=True)

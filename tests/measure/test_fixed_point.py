@@ -255,6 +255,16 @@ def test_modes_are_the_leading_eigenvalues_with_pairs_once():
     assert taus == pytest.approx([-1 / math.log(size) for size in (0.6, 0.5, 0.3)], rel=EXACT)
 
 
+@pytest.mark.parametrize(("order", "value"), [(2, 0.9), (3, 0.9), (2, 1.0)])
+def test_an_eigenvalue_that_rounding_splits_does_not_turn(order, value):
+    """A Jordan block in other axes: all λ are real, and come out with angles of 1e-8 to 1e-5."""
+    turn = np.linalg.qr(np.random.default_rng(0).standard_normal((order, order)))[0]
+    jordan = value * np.eye(order) + 0.3 * np.eye(order, k=1)
+    settling = measure_settling(rnn(turn @ jordan @ turn.T))
+    assert all(mode.period is None for mode in settling.jacobian.modes)
+    assert "turning" not in " ".join(read_settling(settling))
+
+
 def large(kind, size=40, gain=0.3, bias=0.5):
     rows = size * {"rnn": 1, "gru": 3, "lstm": 4}[kind]
     rng = np.random.default_rng(8)
