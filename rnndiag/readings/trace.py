@@ -65,7 +65,10 @@ def _course(drive: DriveTrace, steps: int) -> str:
     lost = drive.lost_lag
     if lost is None:
         return _halving(drive) + _horizon(drive, steps)
-    return f"nothing is left of the gradient {counted(lost, 'step')} back: it is exactly zero"
+    return (
+        f"nothing is left of the gradient {counted(lost, 'step')} back: it is exactly zero, or goes "
+        "through slopes below 1e-308"
+    )
 
 
 NOTABLE_RISE = 1.0

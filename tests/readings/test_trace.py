@@ -33,6 +33,12 @@ def test_an_exact_zero_is_not_halved(order, when):
     assert "halves" not in shown
 
 
+def test_an_underflow_is_not_sold_as_a_zero():
+    """tanh′(1000) = 4e^-2000 is 10^-868, which float64 has no number for."""
+    shown = said([[1e4]])  # h = 0.1, then 1: a = 1000 and 10,000
+    assert "it is exactly zero, or goes through slopes below 1e-308" in shown
+
+
 def test_a_half_life_below_one_step_is_said_by_the_step():
     assert "each step back leaves 0.01 of the gradient" in said([[0.01]], "relu")
     assert "the gradient halves every 1 steps" not in said([[0.01]], "relu")

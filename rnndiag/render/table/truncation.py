@@ -75,8 +75,8 @@ def read_truncation(truncation: TruncationAdvice) -> Iterator[str]:
         return
     if truncation.status == "zero-gradient":
         yield (
-            "Truncation: the gradient of every recurrent parameter is exactly zero at every lag, "
-            "so no length can be told: no unit that the loss sees is active on these inputs."
+            "Truncation: the gradient of every recurrent parameter is zero at every lag, so no "
+            "length can be told: no unit that the loss sees responds on these inputs."
         )
         return
     where = f"{truncation.layer}, {truncation.drive} input, decides"
