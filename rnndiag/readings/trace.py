@@ -66,8 +66,8 @@ def _course(drive: DriveTrace, steps: int) -> str:
     if lost is None:
         return _halving(drive) + _horizon(drive, steps)
     return (
-        f"nothing is left of the gradient {counted(lost, 'step')} back: it is exactly zero, or goes "
-        "through slopes below 1e-308"
+        f"nothing is left of the gradient {counted(lost, 'step')} back: it is exactly zero, or "
+        "goes through slopes below 1e-308"
     )
 
 
