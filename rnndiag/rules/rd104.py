@@ -7,7 +7,9 @@ stayed silent here would pass a network it never looked at. (Layers with values 
 are RD101's.)
 
 Remedy: if it is a plain RNN, a GRU or an LSTM under an unusual name, declare it with `--as
-NAME=CELL[:activation][,input=NAME][,bias=NAME]`. If nothing at all could be measured the exit code
+NAME=CELL[:activation][,input=NAME][,bias=NAME]`. If it is something else (a state-space layer, a
+low-rank product), rnndiag cannot measure it: check it by other means, and ignore RD104 for its
+path. If nothing at all could be measured the exit code
 is 2.
 """
 
@@ -24,7 +26,7 @@ def check(result: FileResult, rule: Rule) -> Iterable[Finding]:
         yield rule.finding(
             tensor.name,
             f"looks recurrent, was not measured: {tensor.reason}",
-            "declare it with --as if it is an RNN, a GRU or an LSTM",
+            "declare it with --as if it is an RNN, a GRU or an LSTM, else --ignore RD104",
             {"shape": "x".join(map(str, tensor.shape))},
         )
     for item in result.layers:

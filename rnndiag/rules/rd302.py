@@ -13,6 +13,7 @@ gradient.
 from collections.abc import Iterable
 
 from rnndiag.analysis import FileResult
+from rnndiag.readings.words import counted
 from rnndiag.rounding import power_of_ten
 from rnndiag.rules.base import Degree, Finding, Rule
 from rnndiag.rules.needs import TRACE
@@ -30,7 +31,8 @@ def check(result: FileResult, rule: Rule) -> Iterable[Finding]:
         yield rule.finding(
             layer.label,
             f"vanishing: at most {power_of_ten(gone.left_log10)} of the gradient is left after "
-            f"{gone.steps} steps; it stays above {above} for {gone.horizon} steps",
+            f"{counted(gone.steps, 'step')}; it stays above {above} for "
+            f"{counted(gone.horizon, 'step')}",
             "nothing to do if the task needs no longer memory; clipping does not help here",
             {
                 "log10_last": gone.left_log10,

@@ -11,6 +11,7 @@ gradient has vanished for the task as well (RD302), precision is not what is mis
 from collections.abc import Iterable
 
 from rnndiag.analysis import FileResult
+from rnndiag.readings.words import counted
 from rnndiag.rounding import power_of_ten
 from rnndiag.rules.base import Degree, Finding, Rule
 from rnndiag.rules.needs import TRACE
@@ -24,7 +25,8 @@ def check(result: FileResult, rule: Rule) -> Iterable[Finding]:
         if gone is not None:
             yield rule.finding(
                 layer.label,
-                f"in float16 the gradient is lost after {gone.horizon} of {gone.steps} steps: it "
+                f"in float16 the gradient is lost after {gone.horizon} of "
+                f"{counted(gone.steps, 'step')}: it "
                 f"falls to {power_of_ten(gone.left_log10)}, below {rule.limit:.2g}",
                 "train the recurrence in float32 or bfloat16, or scale the loss",
                 {

@@ -122,6 +122,8 @@ def test_rd104_fires_on_a_recurrence_that_was_not_recognised(tmp_path):
     torch.save(state, tmp_path / "m.pt")
     (found,) = findings(tmp_path / "m.pt", "RD104")
     assert (found.severity, found.layer) == ("warning", "cell.h2h.weight")
+    # A recurrence of another kind cannot be declared.
+    assert found.remedy.endswith("an LSTM, else --ignore RD104")
     assert found.evidence == {"shape": "6x6"}
 
 

@@ -153,3 +153,18 @@ def test_rd304_is_silent_on_growth_without_a_bound(tmp_path):
 def test_rd304_is_silent_on_trained_networks_at_any_length(name):
     for length in (None, 200):
         assert findings(FIXTURES / f"{name}.pt", "RD304", seq_len=length, batch=8) == []
+
+
+def test_one_step_is_one_step(tmp_path):
+    """A nilpotent matrix lets one step through, a zero matrix none."""
+    module = nn.RNN(3, 4)
+    with torch.no_grad():
+        module.weight_hh_l0.zero_()
+    (vanished,) = findings(save(tmp_path / "zero.pt", module), "RD302", seq_len=1)
+    assert "left after 1 step; it stays above a thousandth for 0 steps" in vanished.message
+    (lost,) = findings(tmp_path / "zero.pt", "RD307", seq_len=1)
+    assert "lost after 0 of 1 step:" in lost.message
+    with torch.no_grad():
+        module.weight_hh_l0[0, 1] = 1.0
+    (vanished,) = findings(save(tmp_path / "one.pt", module), "RD302", seq_len=9)
+    assert vanished.message.endswith("for 1 step")
