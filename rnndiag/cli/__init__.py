@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import os
+import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from rnndiag.threads import ONE_THREAD
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from rnndiag.errors import RnndiagError
 
 NO_VERDICT = 2
@@ -33,14 +37,39 @@ def main() -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one call and return its exit code: whatever goes wrong, 1 means findings alone."""
+    with _hearing_ctrl_c() as heard:
+        try:
+            code = _run(arguments, heard)
+        except KeyboardInterrupt:
+            # Typer answers it once a command runs; this one came while modules were loaded.
+            return INTERRUPTED
+        return INTERRUPTED if heard else code
+
+
+@contextlib.contextmanager
+def _hearing_ctrl_c() -> Iterator[list[int]]:
+    """The signals of Ctrl-C that came, since not every KeyboardInterrupt arrives.
+
+    Python drops one that is raised in a weak reference's callback, of which every import has one,
+    and C code that imports a module makes an ImportError of it.
+    """
+    heard: list[int] = []
+
+    def hear(number: int, _: FrameType | None) -> None:
+        heard.append(number)
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield heard  # whoever started this process ignores it, or hears it in another way
+        return
+    signal.signal(signal.SIGINT, hear)
     try:
-        return _run(arguments)
-    except KeyboardInterrupt:
-        # Typer answers it once a command runs; this one came while modules were loaded.
-        return INTERRUPTED
+        yield heard
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _run(arguments: Sequence[str]) -> int:
+def _run(arguments: Sequence[str], heard: Sequence[int] = ()) -> int:
     import typer
 
     from rnndiag.cli.app import app
@@ -60,6 +89,8 @@ def _run(arguments: Sequence[str]) -> int:
     except MemoryError as error:
         complain(out_of_memory(error))
     except Exception as error:  # noqa: BLE001 - uncaught it would exit 1, which means findings
+        if heard:
+            return INTERRUPTED
         if os.environ.get("RNNDIAG_DEBUG"):
             traceback.print_exc()
         complain(_unforeseen(error))

@@ -53,7 +53,7 @@ def rnndiag(
     return ran
 
 
-def start(*arguments: object, folder: Path | None = None) -> subprocess.Popen[bytes]:
+def start(*arguments: object, folder: Path | None = None, **more: str) -> subprocess.Popen[bytes]:
     """Start it as a terminal would: Ctrl-C reaches it even where the test runner ignores it."""
     # A signal that has a handler here has its default there; one that is ignored stays ignored.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -61,7 +61,7 @@ def start(*arguments: object, folder: Path | None = None) -> subprocess.Popen[by
         return subprocess.Popen(
             [COMMAND, *map(str, arguments)],
             cwd=folder,
-            env=environment(),
+            env=environment(**more),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )

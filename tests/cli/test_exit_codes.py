@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -202,9 +203,18 @@ def test_a_gate_whose_pipe_is_closed():
     assert process.returncode == 141
 
 
+def wait_until_numpy_is_loaded(pid: int) -> None:
+    """However busy the machine: before its first line the command cannot hear Ctrl-C."""
+    maps = Path(f"/proc/{pid}/maps")
+    deadline = time.monotonic() + (30 if maps.exists() else 1)
+    while time.monotonic() < deadline and not (maps.exists() and "umath" in maps.read_text()):
+        time.sleep(0.05)
+
+
 def test_ctrl_c_in_a_gate_of_one_file():
     process = start("check", EXPLODING, "--seq-len", 300000, "--batch", 1)
-    time.sleep(1.5)
+    wait_until_numpy_is_loaded(process.pid)
+    time.sleep(0.5)
     assert process.poll() is None, "it was faster than the test expects"
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20)
@@ -288,3 +298,38 @@ def test_why_findings_do_not_fail_is_said(in_process, option):
         assert ran.returncode == 0
         assert f"skipped 0; exit code 0 by {' '.join(option)}" in " ".join(ran.stdout.split())
     assert "exit code" not in in_process("check", GOOD, *option).stdout
+
+
+CTRL_C = """
+import os, signal, time, weakref
+import rnndiag.report as report
+
+analyse = report.analyse
+
+def interrupted(checkpoint, *arguments, **options):
+    def strike(_=None):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+
+    if "{way}" == "dropped":
+        thing = type("Thing", (), {{}})()
+        reference = weakref.ref(thing, strike)
+        del thing
+        return analyse(checkpoint, *arguments, **options)
+    try:
+        strike()
+    except KeyboardInterrupt:
+        raise ImportError("numpy.core.multiarray failed to import")
+
+report.analyse = interrupted
+"""
+
+
+@pytest.mark.parametrize("way", ["dropped", "made-an-error"])
+def test_a_ctrl_c_that_python_loses_is_one_all_the_same(tmp_path, way):
+    """In a callback of the import machinery it came to exit 0, in C code that imports to 2."""
+    (tmp_path / "sitecustomize.py").write_text(CTRL_C.format(way=way))
+    process = start("check", GOOD, "--seq-len", 20, PYTHONPATH=str(tmp_path))
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"RD009" not in err
