@@ -31,8 +31,10 @@ def explain(code: Code) -> int:
             write(_page(rule))
             return 0
     known = [*documented, *(rule.code for rule in RULES)]
-    nearest = difflib.get_close_matches(wanted, known, n=3) or known
-    raise RnndiagError(InputCode.USAGE, f"no rule {code}", f"there are {', '.join(nearest)}")
+    family = [one for one in known if wanted and one.startswith(wanted)]
+    nearest = family or difflib.get_close_matches(wanted, known, n=3, cutoff=0.8) or known
+    there = "there is" if len(nearest) == 1 else "there are"
+    raise RnndiagError(InputCode.USAGE, f"no rule {code!r}", f"{there} {', '.join(nearest)}")
 
 
 def _page(rule: Rule) -> str:

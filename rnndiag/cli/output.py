@@ -176,10 +176,10 @@ def write_file(path: Path, content: bytes) -> None:
 
     temporary, shown = None, path
     try:
-        path = path.resolve()
         if path.exists() and not path.is_file():
             path.write_bytes(content)
             return
+        path = path.resolve()
         with tempfile.NamedTemporaryFile(
             "wb", dir=path.parent, prefix=f".{path.name}.", delete=False
         ) as file:

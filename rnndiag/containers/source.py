@@ -30,7 +30,8 @@ def special_kind(path: str) -> str | None:
         mode = os.stat(path).st_mode  # noqa: PTH116 (a hostile path need not survive Path())
     except (OSError, ValueError):
         return None
-    return next((what for is_kind, what, _ in _KINDS if is_kind(mode)), None)
+    kinds = (what for is_kind, what, _ in _KINDS if is_kind(mode))
+    return next((what.removeprefix("it is ") for what in kinds), None)
 
 
 @dataclass

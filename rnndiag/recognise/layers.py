@@ -13,6 +13,9 @@ Direction = Literal["forward", "reverse"]
 ROOT = "(root)"
 """How a bare module, whose name is empty, is shown."""
 
+ASSUMED_TANH = "activation tanh assumed"
+"""How the assumption begins that is made of a plain RNN whose file does not name its activation."""
+
 
 @dataclass(frozen=True)
 class RecurrentLayer:
@@ -48,6 +51,11 @@ class RecurrentLayer:
 
     assumptions: tuple[str, ...] = ()
     """What the file does not say and was assumed, in plain words."""
+
+    @property
+    def activation_is_assumed(self) -> bool:
+        """Whether nobody says that it is tanh."""
+        return any(text.startswith(ASSUMED_TANH) for text in self.assumptions)
 
     @property
     def tensors(self) -> tuple[StoredTensor | None, ...]:

@@ -8,7 +8,13 @@ from typing import Literal
 from rnndiag.containers.checkpoint import Value
 from rnndiag.recognise.consistency import complaints
 from rnndiag.recognise.declare import as_line
-from rnndiag.recognise.layers import CellKind, RecurrentLayer, RecurrentModule, Unrecognised
+from rnndiag.recognise.layers import (
+    ASSUMED_TANH,
+    CellKind,
+    RecurrentLayer,
+    RecurrentModule,
+    Unrecognised,
+)
 from rnndiag.recognise.names import Role, join
 from rnndiag.recognise.slots import Position, Slots, Stack, cell_of
 
@@ -91,4 +97,4 @@ def activation_of(
 def assumed_tanh(key: str) -> str:
     """The words for a plain RNN whose file does not name its activation."""
     line = as_line(f"{key}=rnn:relu")
-    return f"activation tanh assumed: the file does not say; declare with {line}"
+    return f"{ASSUMED_TANH}: the file does not say; declare with {line}"

@@ -9,7 +9,9 @@ finding is given where the two have opposite signs for sure: the radius, less it
 uncertainty, above 1 and the rate's 95 % interval below 0 under every deciding drive, or the other
 way round.
 
-Remedy: none is needed. Do not rescale W_hh because of its radius.
+Remedy: none is needed. Do not rescale W_hh because of its radius. But weights do not say which
+activation they were trained with, and where nothing else in the file does, tanh is assumed. A ReLU
+network of that radius may explode: declare it, `--as NAME=rnn:relu`, and it is measured as one.
 """
 
 import math
@@ -20,7 +22,7 @@ from rnndiag.measure.verdict import surely_grows
 from rnndiag.rounding import judged
 from rnndiag.rules.base import Finding, Rule
 from rnndiag.rules.needs import POWERS, TRACE
-from rnndiag.rules.spectra import mapped
+from rnndiag.rules.spectra import Mapped, mapped
 
 
 def check(result: FileResult, rule: Rule) -> Iterable[Finding]:
@@ -41,13 +43,23 @@ def check(result: FileResult, rule: Rule) -> Iterable[Finding]:
             layer.label,
             f"the spectral radius of W_hh, {layer.radius:.4g}, says the gradient {says}; measured "
             f"it {does}, by at least {abs(slowest):.3g} nats a step: believe the measurement",
-            "none needed: do not rescale W_hh because of its radius",
+            _remedy(layer, says),
             {
                 "spectral_radius": layer.radius,
                 "log_radius": math.log(layer.radius) if layer.radius else None,
                 "rate_per_step": slowest,
             },
         )
+
+
+def _remedy(layer: Mapped, says: str) -> str:
+    """Saturation beats a large radius; ReLU has none, and the file may not say which it is."""
+    if says == "grows" and layer.item.layer.activation_is_assumed:
+        return (
+            "none needed with tanh, which is assumed; a ReLU network may explode: declare one with "
+            "--as NAME=rnn:relu"
+        )
+    return "none needed: do not rescale W_hh because of its radius"
 
 
 RULE = Rule(

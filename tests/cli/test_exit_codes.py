@@ -244,6 +244,12 @@ def test_output_to_a_pipe_is_written_to_it_and_does_not_replace_it(tmp_path):
     assert (tmp_path / "pipe").is_fifo()
 
 
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="there is no such name for stdout")
+def test_output_to_what_is_called_stdout(tmp_path):
+    shown = rnndiag("spectrum", GOOD, folder=tmp_path).stdout
+    assert rnndiag("spectrum", GOOD, "-o", "/dev/stdout", folder=tmp_path).stdout == shown
+
+
 def test_closed_streams_put_nothing_in_the_wrong_place():
     for arguments, redirected in (("spectrum nowhere", "2>&-"), (f"spectrum '{GOOD}'", ">&-")):
         script = f"'{COMMAND}' {arguments} {redirected}"

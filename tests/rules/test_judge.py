@@ -96,10 +96,12 @@ def test_explain_knows_every_code_in_any_case(capsys, code):
 
 
 def test_explain_names_the_nearest_codes(capsys):
-    assert run(["explain", "RD303x"]) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith("rnndiag: RD007 no rule RD303x; there are RD30")
+    family = "there are RD401, RD402, RD403, RD404\n"
+    for code, there in (("RD303x", "there is RD303\n"), ("rd4", family), ("", "there are RD001, ")):
+        assert run(["explain", code]) == 2
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert said.err.startswith(f"rnndiag: RD007 no rule {code!r}; {there}")
 
 
 def spoilt(path):

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 from cli.command import FIXTURES
-from rules.networks import RELU, default, findings, judgement, plain, save, scaled_rnn
+from rules.networks import RELU, codes, default, findings, judgement, plain, save, scaled_rnn
 
 from rnndiag.rules.selection import Choice, RuleSetting
 
@@ -53,6 +53,17 @@ def test_rd202_fires_where_saturation_beats_a_large_radius(tmp_path):
     assert found.evidence["log_radius"] == pytest.approx(math.log(5.0))
     assert found.evidence["rate_per_step"] < 0
     assert "believe the measurement" in found.message
+
+
+def test_rd202_asks_for_the_activation_that_nobody_named(tmp_path):
+    """Weights of a ReLU network that explodes look like a tanh network's that does not."""
+    path = save(tmp_path / "m.pt", scaled_rnn(1.6, nonlinearity="relu"))
+    (found,) = findings(path, "RD202")
+    assert found.remedy.endswith("may explode: declare one with --as NAME=rnn:relu")
+    assert codes(path, declarations=RELU) == ["RD301"]
+    torch.save(scaled_rnn(1.6), path)  # a whole module says that it is tanh
+    (found,) = findings(path, "RD202")
+    assert found.remedy == "none needed: do not rescale W_hh because of its radius"
 
 
 def test_rd202_fires_where_relu_picks_a_growing_direction(tmp_path):
