@@ -25,11 +25,13 @@ from render.reports import (
 )
 from torch import nn
 
+from rnndiag.baseline import Comparison
 from rnndiag.escape import printable
 from rnndiag.render import Screen, renderer
 from rnndiag.render.markdown import ROOM
 from rnndiag.render.markdown.escape import code, fenced, text
 from rnndiag.report import Report
+from rnndiag.rules import Standing
 
 render = renderer("markdown")
 PARSER = MarkdownIt("gfm-like", {"linkify": False})
@@ -114,6 +116,22 @@ def test_thousands_of_findings_fit_in_a_comment():
     assert ROOM / 2 < len(shown) < 65_536
     assert "and 2900 more" in shown
     assert re.search(r"and \d+ files more", shown)
+    checked(PARSER.render(shown))
+
+
+@pytest.mark.parametrize("accepted", [False, True])
+def test_long_names_fit_in_a_comment(accepted):
+    """Of a name as long as one may be, each character may be written as six."""
+    finding = replace(gate_report().files[0].findings[0], layer="|" * 1000, standing=None)
+    baseline = None
+    if accepted:
+        finding = replace(finding, standing=Standing("accepted", finding.value))
+        baseline = Comparison("base.json", 0.1)
+    file = replace(fixture_file("delayed_recall_gru.pt"), findings=(finding,))
+    files = tuple(replace(file, path=f"runs/{n}/model.pt") for n in range(50))
+    shown = render(Report("check", {}, files, (), "error", baseline=baseline), Screen())
+    assert len(shown) < 65_536
+    assert f"and {50 - shown.count('<tr>') - shown.count('| RD')} more" in shown
     checked(PARSER.render(shown))
 
 

@@ -61,10 +61,22 @@ def _findings(report: Report) -> Iterator[str]:
     rows = [row for file in report.files for row in _unread(file)]
     for severity in reversed(SEVERITIES):
         rows += [row for file in report.files for row in _rows(file, severity)]
-    if rows:
-        yield table(HEADERS, rows[:SHOWN_ROWS])
-    if len(rows) > SHOWN_ROWS:
-        yield f"… and {len(rows) - SHOWN_ROWS} more: `--format json` has all"
+    shown = _fitting(rows, ROOM * 2 // 3)
+    if shown:
+        yield table(HEADERS, shown)
+    if len(rows) > len(shown):
+        yield f"… and {len(rows) - len(shown)} more: `--format json` has all"
+
+
+def _fitting(rows: Sequence[Sequence[str]], room: int) -> Sequence[Sequence[str]]:
+    """The first of them, as many as are shown at most and as there is room for: names are long."""
+    fitting: list[Sequence[str]] = []
+    for row in rows[:SHOWN_ROWS]:
+        room -= sum(len(cell) + len(" | ") for cell in row)
+        if room < 0:
+            break
+        fitting.append(row)
+    return fitting
 
 
 def _unread(file: FileReport) -> Iterator[Sequence[str]]:
@@ -86,8 +98,9 @@ def _accepted(report: Report) -> Iterator[str]:
     rows = [row for file in report.files for row in _rows(file, "accepted")]
     if rows and report.baseline is not None:
         title = f"{counted(len(rows), 'finding')} accepted in {code(report.baseline.path)}"
-        more = f"… and {len(rows) - SHOWN_ROWS} more" if len(rows) > SHOWN_ROWS else ""
-        yield details(title, [table(HEADERS, rows[:SHOWN_ROWS]), more])
+        shown = _fitting(rows, ROOM // 6)
+        more = f"… and {len(rows) - len(shown)} more" if len(rows) > len(shown) else ""
+        yield details(title, [table(HEADERS, shown), more])
     if stale := stale_entries(report):
         rest = [f"and {len(stale) - SHOWN_NAMES} more"] if len(stale) > SHOWN_NAMES else []
         title = f"stale in the baseline: {counted(len(stale), 'finding')}"
