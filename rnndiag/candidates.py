@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rnndiag.containers.failures import cannot_open, not_a_checkpoint, reason
+from rnndiag.containers.failures import cannot_open, not_a_checkpoint
 from rnndiag.containers.folders import closed, is_distributed, is_empty, is_folder, is_there
 from rnndiag.containers.safetensors_index import shards_in
 from rnndiag.containers.source import special_kind
-from rnndiag.errors import RnndiagError
+from rnndiag.errors import RnndiagError, reason
 from rnndiag.paths import shown_path
 
 EMPTY_PYTHON = (".py", ".pyi", ".typed")

@@ -61,6 +61,23 @@ class RnndiagError(Exception):
         return f"{self.code.value} {self.what}; {self.remedy}"
 
 
+def reason(error: OSError | ValueError) -> str:
+    """The system's words for what went wrong with a path.
+
+    >>> reason(FileNotFoundError(2, "No such file or directory"))
+    'no such file or directory'
+    """
+    said = error.strerror if isinstance(error, OSError) else None
+    return (said or str(error) or type(error).__name__).lower()
+
+
+def cannot_write(path: object, error: OSError, remedy: str) -> RnndiagError:
+    """RD008 for a file that could not be written."""
+    return RnndiagError(
+        InputCode.CANNOT_WRITE, f"{path} cannot be written: {reason(error)}", remedy
+    )
+
+
 def out_of_memory(error: MemoryError) -> RnndiagError:
     """What ran out while computing; numpy says how much it asked for."""
     what = f"out of memory: {error}" if str(error) else "out of memory"

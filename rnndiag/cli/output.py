@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 import typer
 
 from rnndiag.cli import CLOSED_PIPE
-from rnndiag.errors import InputCode, RnndiagError
+from rnndiag.errors import InputCode, RnndiagError, cannot_write
 from rnndiag.escape import encodable, printable
 from rnndiag.progress import Progress, Silent
 
@@ -138,7 +138,7 @@ def _append(text: str, target: Path) -> None:
         with target.open("a", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise _cannot_write(target, error, "correct its variable") from error
+        raise cannot_write(target, error, "correct its variable") from error
 
 
 def write(text: str) -> None:
@@ -192,12 +192,7 @@ def write_file(path: Path, content: bytes) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink()
-        raise _cannot_write(shown, error, "choose another file") from error
-
-
-def _cannot_write(path: Path, error: OSError, remedy: str) -> RnndiagError:
-    what = f"{path} cannot be written: {(error.strerror or str(error)).lower()}"
-    return RnndiagError(InputCode.CANNOT_WRITE, what, remedy)
+        raise cannot_write(shown, error, "choose another file") from error
 
 
 def _umask() -> int:

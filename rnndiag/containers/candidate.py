@@ -38,6 +38,15 @@ class Contents:
     files: tuple[Source, ...] = ()
     """Further files that were read: the shards of an index."""
 
+    @classmethod
+    def of(cls, found: dict[str, StoredTensor | Skipped], values: dict[str, Value]) -> Contents:
+        """Of arrays by name, some of which are not read."""
+        return cls(
+            {name: array for name, array in found.items() if isinstance(array, StoredTensor)},
+            values,
+            tuple(array for array in found.values() if isinstance(array, Skipped)),
+        )
+
 
 @dataclass(frozen=True)
 class Container:

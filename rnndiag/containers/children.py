@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rnndiag.containers.records import CallRecord, DictRecord, SetRecord, called
+from rnndiag.containers.records import CallRecord, DictRecord, NothingRecord, SetRecord, called
 
 _MODULE_ATTRIBUTES = frozenset(("_modules", "_parameters", "_buffers"))
 """Of a torch module: they leave no trace in names."""
@@ -28,8 +28,8 @@ _SEQUENCES = frozenset(
 _SILENT_CALLS = frozenset(("copyreg._reconstructor", "copy_reg._reconstructor"))
 """Their arguments are classes, not contents."""
 
-_NOTHING: tuple[str, object] = ("", b"")
-"""Bytes are no plain value, so this leaves no trace."""
+_NOTHING = ("", NothingRecord())
+"""A child that is only counted: whoever limits the work must see every entry that takes some."""
 
 _MAX_KEY = 1000
 _INTEGER_BITS = 64
@@ -53,7 +53,7 @@ def children(record: object) -> Children:
 def _entries(pairs: list[tuple[object, object]]) -> Children:
     """The entries of a dictionary; of equal keys the last one counts, as in Python.
 
-    The others yield nothing of interest, but something: whoever counts entries must see them all.
+    The others are only counted.
     """
     identities = [_identity(key) for key, _ in pairs]
     last = {identity: position for position, identity in enumerate(identities)}

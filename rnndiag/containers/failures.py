@@ -37,12 +37,6 @@ def cannot_open(what: str, remedy: str) -> RnndiagError:
     return RnndiagError(InputCode.CANNOT_OPEN, what, remedy)
 
 
-def reason(error: OSError | ValueError) -> str:
-    """The system's words for it."""
-    text = error.strerror if isinstance(error, OSError) else str(error)
-    return (text or type(error).__name__).lower()
-
-
 def out_of_memory(size_bytes: int) -> RnndiagError:
     """An allocation of `size_bytes` failed."""
     return refused(f"reading a part of it needs {size_bytes} bytes of memory", "free some memory")

@@ -22,6 +22,7 @@ from rnndiag.containers.records import (
     PLAIN,
     CallRecord,
     GlobalRecord,
+    NothingRecord,
     StorageRecord,
     called,
 )
@@ -141,7 +142,7 @@ class _Walk:
             self.note_plain(name, str(record))
         elif isinstance(record, StorageRecord):
             self.found.skipped.append(Skipped(name, "a bare storage, without a shape"))
-        elif not isinstance(record, bytes):
+        elif not isinstance(record, bytes | NothingRecord):
             self.enter(name, record, storages)
 
     def visit_call(self, name: str, record: CallRecord, storages: Storages) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from rnndiag.containers.failures import cannot_open, reason, unsupported
+from rnndiag.containers.failures import cannot_open, unsupported
+from rnndiag.errors import reason
 
 INDEX_SUFFIX = ".safetensors.index.json"
 _SHARD = ".safetensors"

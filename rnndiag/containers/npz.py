@@ -47,15 +47,9 @@ def _recognises(candidate: Candidate) -> bool:
 
 def _read(candidate: Candidate) -> Contents:
     archive = only_archive(candidate)
-    tensors: dict[str, StoredTensor] = {}
-    skipped = []
-    for member in archive.members:
-        found = _array(archive, member, printable(member.removesuffix(_SUFFIX)))
-        if isinstance(found, Skipped):
-            skipped.append(found)
-        else:
-            tensors[printable(member.removesuffix(_SUFFIX))] = found
-    return Contents(tensors, {}, tuple(skipped))
+    names = {member: printable(member.removesuffix(_SUFFIX)) for member in archive.members}
+    found = {name: _array(archive, member, name) for member, name in names.items()}
+    return Contents.of(found, {})
 
 
 def _array(archive: Archive, member: str, name: str) -> StoredTensor | Skipped:
@@ -70,8 +64,7 @@ def _array(archive: Archive, member: str, name: str) -> StoredTensor | Skipped:
     count = math.prod(shape)
     if data_start + count * item_size(dtype) > archive.size(member):
         raise damaged(f"corrupt array {name}: its shape claims more than its record holds")
-    is_fortran = fields["fortran"] == "True"
-    strides = contiguous_strides(shape[::-1])[::-1] if is_fortran else contiguous_strides(shape)
+    strides = contiguous_strides(shape, fields["fortran"] == "True")
 
     def read(start: int, length: int) -> npt.NDArray[np.uint8]:
         return archive.read(member, data_start + start, length)

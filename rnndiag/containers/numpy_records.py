@@ -60,7 +60,7 @@ def array(name: str, record: CallRecord) -> StoredTensor | Skipped:
     size_bytes = count * np.dtype(code).itemsize
     if _known_length(data) not in (None, size_bytes):
         raise damaged(f"corrupt array {name}: its shape and its bytes disagree")
-    strides = contiguous_strides(shape[::-1])[::-1] if is_fortran else contiguous_strides(shape)
+    strides = contiguous_strides(shape, is_fortran)
     view = View(TORCH_NAMES[code[1:]], shape, strides, 0, count, code[0] == ">")
 
     def read(start: int, length: int) -> npt.NDArray[np.uint8]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rnndiag.errors import InputCode, RnndiagError
+from rnndiag.errors import InputCode, RnndiagError, reason
 
 LARGEST = 64 * 2**20
 """Bytes that are read: several million lines, more than anybody logs or accepts."""
@@ -16,8 +16,7 @@ def read_text(path: str, option: str, remedy: str) -> str:
         with Path(path).open("rb") as file:
             raw = file.read(LARGEST + 1)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise _bad(f"{option} {path} cannot be read: {reason.lower()}", remedy) from error
+        raise _bad(f"{option} {path} cannot be read: {reason(error)}", remedy) from error
     if len(raw) > LARGEST:
         raise _bad(f"{option} {path} has more than {LARGEST // 2**20} MB", remedy)
     try:

@@ -21,6 +21,11 @@ class GlobalRecord:
         return f"{self.module}.{self.name}"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class NothingRecord:
+    """Stands where the file has an entry of no interest: it is counted, and leaves no trace."""
+
+
 @dataclass(slots=True, eq=False)
 class DictRecord:
     """A dictionary as the pairs it was given, so that no key is ever hashed."""

@@ -75,15 +75,8 @@ def _read(candidate: Candidate) -> Contents:
     entries = {name: _entry(name, entry) for name, entry in header.items()}
     data_start = _LENGTH_BYTES + length
     _check_layout([place for _, _, place in entries.values()], source.size - data_start)
-    tensors: dict[str, StoredTensor] = {}
-    skipped = []
-    for name, (dtype, shape, place) in entries.items():
-        found = _tensor(source, data_start, name, (dtype, shape, place))
-        if isinstance(found, Skipped):
-            skipped.append(found)
-        else:
-            tensors[name] = found
-    return Contents(tensors, values, tuple(skipped))
+    found = {name: _tensor(source, data_start, name, entry) for name, entry in entries.items()}
+    return Contents.of(found, values)
 
 
 def _metadata(metadata: object) -> dict[str, Value]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy.typing as npt
 
 from rnndiag.containers.safetensors import DTYPE_NAMES, METADATA
-from rnndiag.errors import InputCode, RnndiagError
+from rnndiag.errors import cannot_write
 
 _ALIGNMENT = 8
 """The data start at a multiple of this, so that they can be mapped as numbers."""
@@ -56,5 +56,4 @@ def write_safetensors(path: str, arrays: Mapping[str, Array], metadata: Mapping[
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink()
-        what = f"{path} cannot be written: {(error.strerror or str(error)).lower()}"
-        raise RnndiagError(InputCode.CANNOT_WRITE, what, "choose another path") from error
+        raise cannot_write(path, error, "choose another path") from error

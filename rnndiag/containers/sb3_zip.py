@@ -6,7 +6,7 @@ from rnndiag.containers.candidate import Candidate
 from rnndiag.containers.failures import refused
 from rnndiag.containers.json_text import json_object
 from rnndiag.containers.nested import open_inner
-from rnndiag.containers.records import PLAIN, DictRecord
+from rnndiag.containers.records import PLAIN, DictRecord, NothingRecord
 from rnndiag.containers.text import printable
 from rnndiag.containers.torch_pickles import PickleFormat, TorchPickle
 from rnndiag.containers.torch_storages import NestedRecord, NoStorages
@@ -51,7 +51,7 @@ def _open(candidate: Candidate, pickle: TorchPickle) -> NestedRecord:
 def _inner(archive: Archive, name: str, pickle: TorchPickle) -> object:
     """A torch file in the archive; a member that is none leaves no trace."""
     try:
-        return open_inner(archive.part(name), pickle) or b""
+        return open_inner(archive.part(name), pickle) or NothingRecord()
     except RnndiagError as error:
         raise RnndiagError(error.code, f"{printable(name)}: {error.what}", error.remedy) from None
 
@@ -64,10 +64,10 @@ def _settings(archive: Archive) -> DictRecord:
     raw = archive.read(_SETTINGS, 0, size).tobytes()
     pairs: list[tuple[object, object]] = []
     for name, value in json_object(raw, "its settings").items():
-        if isinstance(value, dict):
-            value = value.get("__module__", b"")  # noqa: PLW2901 (where a class comes from)
-        if isinstance(value, PLAIN):
-            pairs.append((name, printable(value) if isinstance(value, str) else value))
+        # Of a class, where it comes from.
+        found = value.get("__module__", NothingRecord()) if isinstance(value, dict) else value
+        if isinstance(found, PLAIN):
+            pairs.append((name, printable(found) if isinstance(found, str) else found))
     return DictRecord(pairs)
 
 

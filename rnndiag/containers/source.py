@@ -12,8 +12,9 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from rnndiag.containers.failures import cannot_open, damaged, out_of_memory, reason, truncated
+from rnndiag.containers.failures import cannot_open, damaged, out_of_memory, truncated
 from rnndiag.containers.readable import Readable
+from rnndiag.errors import reason
 
 _KINDS = (
     (stat.S_ISDIR, "it is a directory", "name a file in it"),

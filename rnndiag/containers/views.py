@@ -72,8 +72,10 @@ class View:
         return 1 + sum((n - 1) * step for n, step in zip(self.shape, self.strides, strict=True))
 
 
-def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Row-major strides, in elements."""
+def contiguous_strides(shape: tuple[int, ...], is_fortran: bool = False) -> tuple[int, ...]:
+    """Of an array without gaps, in elements: the last axis runs fastest, in Fortran's the first."""
+    if is_fortran:
+        return contiguous_strides(shape[::-1])[::-1]
     strides, step = [], 1
     for extent in reversed(shape):
         strides.append(step)
