@@ -58,9 +58,9 @@ def _curves(advice: TruncationAdvice, curves: TruncationCurves, axes: Axes) -> N
     if advice.chunk is not None and advice.chunk <= curves.lags:
         label = f"advised: chunks of {advice.chunk}"
         axes.plot([advice.chunk], [chunk[advice.chunk - 1]], "s", color=ORANGE, label=label)
-    axes.set(
-        yscale="log", xlim=(1, curves.lags), ylim=(max(1e-6, sliding[sliding > 0].min()), None)
-    )
+    # The bias that is aimed at stays in sight, where no other is above zero.
+    lowest = max(1e-6, float(sliding[sliding > 0].min(initial=advice.bias)))
+    axes.set(yscale="log", xlim=(1, max(2, curves.lags)), ylim=(lowest * 0.9, None))
     axes.set(xlabel="steps kept (K)", ylabel="relative bias of the gradient")
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from cli.command import FIXTURES
 from render.reports import HOSTILE, measured, named
 
@@ -82,6 +83,15 @@ def test_norms_are_drawn_beside_the_value_that_clips_them():
 def test_without_norms_only_the_bias_is_drawn(norms):
     (axes,) = suggest_plot.figure(advised(norms)).axes
     assert axes.get_title("left").startswith("cost of truncation")
+
+
+def test_a_recurrence_of_zeros_has_no_bias_to_draw(tmp_path):
+    module = torch.nn.RNN(3, 4).requires_grad_(False)
+    module.weight_hh_l0.zero_()
+    made = Report("suggest", {}, (measured(named(tmp_path / "m.pt", "rnn", module)),))
+    (axes,) = suggest_plot.figure(made).axes
+    low, high = axes.get_ylim()
+    assert low < made.files[0].advice.truncation.bias < high
 
 
 @pytest.mark.parametrize(("seq_len", "in_sight"), [(2, False), (100, True)])
