@@ -63,7 +63,7 @@ def _marks(axes: Axes, drive: DriveTrace) -> None:
     if drive.overflow_step is not None:
         _say(axes, f"the forward pass overflows at step {drive.overflow_step}")
     if drive.lost_lag is not None:
-        _say(axes, f"exactly zero from lag {drive.lost_lag} on")
+        _say(axes, f"nothing left from lag {drive.lost_lag} on")
     elif decay.half_life is not None:
         _say(axes, f"half-life {decay.half_life:.4g} steps")
     _level(axes, -3.0, "-", "a thousandth")
