@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import math
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rnndiag.cli.output import write
+from rnndiag.cli.output import filled, write
 from rnndiag.errors import INPUT_CODES, InputCode, RnndiagError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def explain(code: Code) -> int:
 
     for rule in RULES:
         if rule.code == wanted:
-            write(_page(rule))
+            write(f"{filled(_page(rule), sys.stdout)}\n")
             return 0
     known = [*documented, *(rule.code for rule in RULES)]
     family = [one for one in known if wanted and one.startswith(wanted)]
@@ -41,11 +42,13 @@ def _page(rule: Rule) -> str:
     """Everything about one rule, and how to set it."""
     severity = rule.severity if rule.milder is None else f"{rule.milder} or {rule.severity}"
     settable = "severity" if math.isnan(rule.limit) else "severity and threshold"
+    paragraphs = (" ".join(part.split()) for part in rule.documentation.strip().split("\n\n"))
+    documentation = "\n\n".join(paragraphs)
     return (
-        f"{rule.code}: {rule.title} ({severity})\n\n{rule.documentation.strip()}\n\n"
+        f"{rule.code}: {rule.title} ({severity})\n\n{documentation}\n\n"
         f"Threshold: {rule.bound}\nSource: {rule.source}\n"
         f"{_in_a_baseline(rule)}\n"
-        f"Set its {settable} in [tool.rnndiag.rules.{rule.code}] of pyproject.toml.\n"
+        f"Set its {settable} in [tool.rnndiag.rules.{rule.code}] of pyproject.toml."
     )
 
 

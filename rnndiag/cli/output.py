@@ -36,10 +36,22 @@ def notice(line: str) -> None:
     if sys.stderr is None:
         return
     try:
-        print(line, file=sys.stderr)
+        print(filled(line, sys.stderr) if sys.stderr.isatty() else line, file=sys.stderr)
     except OSError:
         # A full disk or a closed pipe: nobody can be told, but the exit code still says it.
         _abandon(sys.stderr)
+
+
+def filled(text: str, stream: TextIO | None) -> str:
+    """Prose, each line broken between words at the terminal's width, or at 100 without one."""
+    import textwrap
+
+    width = 100
+    if stream is not None:
+        with contextlib.suppress(OSError):
+            width = os.get_terminal_size(stream.fileno()).columns or width
+    wrapper = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(wrapper.fill(line) for line in text.splitlines())
 
 
 @contextlib.contextmanager

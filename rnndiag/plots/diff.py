@@ -7,8 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rnndiag.comparison import LayerComparison
-from rnndiag.escape import printable
-from rnndiag.plots.style import COLORS, DASHES, panels
+from rnndiag.plots.style import COLORS, DASHES, panels, shortened
 from rnndiag.report import Report
 
 SHOWN = ("half_life", "rate_per_step", "spectral_norm", "jacobian_radius")
@@ -38,5 +37,5 @@ def _line(axes: Axes, layer: LayerComparison, key: str, color: str, dash: object
     values = next((row.values for row in layer.rows if row.measure.key == key), ())
     numbers = [np.nan if value is None else float(value) for value in values]
     places = range(1, len(numbers) + 1)
-    label = printable(layer.label).replace("$", r"\$")
+    label = shortened(layer.label).replace("$", r"\$")
     axes.plot(places, numbers, linestyle=dash, marker="o", markersize=3, color=color, label=label)

@@ -42,7 +42,8 @@ def _plane(axes: Axes, spectrum: Spectrum) -> None:
     limit = 1.05 * max(float(np.abs(values).max()) for values in shown)
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
     axes.set(xlabel="real part", ylabel="imaginary part")
-    legend_below(axes)
+    axes.ticklabel_format(scilimits=(-3, 4))
+    legend_below(axes, columns=1)
 
 
 def _points(axes: Axes, values: ComplexArray, what: str, marker: str, color: str) -> None:

@@ -30,6 +30,9 @@ MOST_PANELS = 12
 MOST_NAMES = 4
 """More lines of files' names would take a title's place from the pictures."""
 
+LONGEST_NAME = 50
+"""Characters of the title's size that fit above a panel."""
+
 PANEL_INCHES = (5.0, 4.6)
 
 
@@ -68,22 +71,33 @@ def panels(report: Report, names: Sequence[str], what: str) -> tuple[Figure, lis
     for axes in grid[len(shown) :]:
         axes.set_visible(False)
     for axes, name in zip(grid, shown, strict=False):
-        axes.set_title(printable(name), loc="left", fontweight="bold", parse_math=False)
+        title = axes.set_title(shortened(name), loc="left", fontweight="bold", parse_math=False)
+        title.set_in_layout(False)
     return figure, list(grid[: len(shown)])
+
+
+def shortened(name: str) -> str:
+    """A name that fits above one panel: its end says more than its beginning.
+
+    >>> shortened("rnn/0/forward"), len(shortened("x" * 100))
+    ('rnn/0/forward', 50)
+    """
+    shown = printable(name)
+    return shown if len(shown) <= LONGEST_NAME else f"…{shown[1 - LONGEST_NAME :]}"
 
 
 def _files(report: Report) -> str:
     """The file's name, or of several the numbered ones; of many the first and the last."""
-    names = [printable(PurePath(file.path).name) for file in report.files]
+    names = [shortened(PurePath(file.path).name) for file in report.files]
     if len(names) == 1:
         return names[0]
     numbered = [f"{place}: {name}" for place, name in enumerate(names, start=1)]
     return "\n".join(numbered if len(names) <= MOST_NAMES else [numbered[0], "…", numbered[-1]])
 
 
-def legend_below(axes: Axes) -> None:
+def legend_below(axes: Axes, columns: int = 2) -> None:
     """What is drawn, under the axes: beside them it would take half of the panel."""
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=columns)
 
 
 def save(figure: Figure, kind: str) -> bytes:

@@ -14,6 +14,7 @@ from rnndiag.advice import ClippingAdvice, TruncationAdvice
 from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.measure.truncation import TruncationCurves
 from rnndiag.plots.style import BLACK, BLUE, GREY, ORANGE, legend_below, panels
+from rnndiag.readings.words import counted
 from rnndiag.report import Report
 
 MOST_VECTORS = 2_000
@@ -29,10 +30,8 @@ def figure(report: Report) -> Figure:
     for advice in (file.advice for file in report.files[:1] if file.advice is not None):
         truncation, clipping = advice.truncation, advice.clipping
         if truncation.curves is not None and not truncation.curves.is_zero:
-            name = truncation.layer or "all layers"
-            drawings[f"cost of truncation, {name}"] = partial(
-                _curves, truncation, truncation.curves
-            )
+            name = f"{truncation.layer or 'all layers'}: cost of truncation"
+            drawings[name] = partial(_curves, truncation, truncation.curves)
         if any(norm > 0.0 for norm in clipping.norms):
             drawings["gradient norms and the clip value"] = partial(_norms, clipping)
     if not drawings:
@@ -53,14 +52,15 @@ def _curves(advice: TruncationAdvice, curves: TruncationCurves, axes: Axes) -> N
     axes.plot(steps, chunk, "--", color=ORANGE, label="chunk: detach every so many steps")
     axes.axhline(advice.bias, color=GREY, linewidth=0.9, label=f"bias aimed at: {advice.bias:g}")
     if advice.lags is not None and advice.lags <= curves.lags:
-        label = f"advised: {advice.lags} lags"
+        label = f"advised: {counted(advice.lags, 'lag')}"
         axes.plot([advice.lags], [sliding[advice.lags - 1]], "o", color=BLUE, label=label)
     if advice.chunk is not None and advice.chunk <= curves.lags:
         label = f"advised: chunks of {advice.chunk}"
         axes.plot([advice.chunk], [chunk[advice.chunk - 1]], "s", color=ORANGE, label=label)
-    axes.set(
-        yscale="log", xlim=(1, curves.lags), ylim=(max(1e-6, sliding[sliding > 0].min()), None)
-    )
+    # The bias that is aimed at stays in sight, where no other is above zero.
+    lowest = max(1e-6, float(sliding[sliding > 0].min(initial=advice.bias)))
+    highest = max(float(sliding.max()), float(chunk.max()), advice.bias)
+    axes.set(yscale="log", xlim=(1, max(2, curves.lags)), ylim=(0.9 * lowest, 1.5 * highest))
     axes.set(xlabel="steps kept (K)", ylabel="relative bias of the gradient")
 
 

@@ -60,10 +60,19 @@ def _marks(axes: Axes, drive: DriveTrace) -> None:
     horizon = decay.horizons[2]
     if horizon is not None and horizon > 0:
         axes.plot([horizon], [-3.0], "o", color=BLUE, label=f"a thousandth left until {horizon}")
-    if decay.half_life is not None:
-        axes.plot([], [], " ", label=f"half-life {decay.half_life:.4g} steps")
+    if drive.overflow_step is not None:
+        _say(axes, f"the forward pass overflows at step {drive.overflow_step}")
+    if drive.lost_lag is not None:
+        _say(axes, f"nothing left from lag {drive.lost_lag} on")
+    elif decay.half_life is not None:
+        _say(axes, f"half-life {decay.half_life:.4g} steps")
     _level(axes, -3.0, "-", "a thousandth")
     _level(axes, LOG_SMALLEST_FLOAT16 / LN10, (0, (1, 3)), "float16 loses digits below")
+
+
+def _say(axes: Axes, what: str) -> None:
+    """A fact for the legend, without a line of its own."""
+    axes.plot([], [], " ", label=what)
 
 
 def _level(axes: Axes, height: float, dash: object, label: str) -> None:

@@ -64,7 +64,7 @@ def _course(drive: DriveTrace, steps: int) -> str:
     """How the gradient goes, and how far; exactly zero is not a matter of halving."""
     lost = drive.lost_lag
     if lost is None:
-        return _halving(drive) + _horizon(drive, steps)
+        return _fast_start(drive) or _halving(drive) + _horizon(drive, steps)
     return (
         f"nothing is left of the gradient {counted(lost, 'step')} back: it is exactly zero, or "
         "goes through slopes below 1e-308"
@@ -92,6 +92,23 @@ def _overflow(trace: LayerTrace) -> str:
     if any(drive.deciding and drive.overflow_step is not None for drive in trace.drives):
         return ", or the forward pass overflows"
     return ""
+
+
+def _fast_start(drive: DriveTrace) -> str | None:
+    """Where most is lost in a few steps, the half-life is of what comes after, and is said so."""
+    half_life, lag = drive.decay.half_life, drive.decay.horizons[2]
+    if half_life is None or half_life < 1.0 or lag is None or lag < 1:
+        return None
+    if lag > HALVINGS_TO_1E3 / 2 * half_life:
+        return None
+    return (
+        f"the gradient falls below a thousandth after {counted(lag, 'step')} already; over the "
+        f"whole window it halves every {half_life:.4g} steps"
+    )
+
+
+HALVINGS_TO_1E3 = math.log2(1000)
+"""A steady decay takes ten half-lives to a thousandth; less than half of that is no steady one."""
 
 
 def _split(trace: LayerTrace) -> str:

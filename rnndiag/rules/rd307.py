@@ -8,6 +8,7 @@ Remedy: keep the recurrence in float32 or bfloat16 under autocast, or scale the 
 gradient has vanished for the task as well (RD302), precision is not what is missing.
 """
 
+import math
 from collections.abc import Iterable
 
 from rnndiag.analysis import FileResult
@@ -25,9 +26,9 @@ def check(result: FileResult, rule: Rule) -> Iterable[Finding]:
         if gone is not None:
             yield rule.finding(
                 layer.label,
-                f"in float16 the gradient is lost after {gone.horizon} of "
-                f"{counted(gone.steps, 'step')}: it "
-                f"falls to {power_of_ten(gone.left_log10)}, below {rule.limit:.2g}",
+                f"in float16 the gradient starts to underflow after {gone.horizon} of "
+                f"{counted(gone.steps, 'step')}: it falls to {power_of_ten(gone.left_log10)}, below "
+                f"{power_of_ten(math.log10(rule.limit))}",
                 "train the recurrence in float32 or bfloat16, or scale the loss",
                 {
                     "horizon_float16": gone.horizon,

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from cli.command import FIXTURES
 from render.reports import HOSTILE, measured, named
 
@@ -72,7 +73,7 @@ def test_norms_are_drawn_beside_the_value_that_clips_them():
     norms = [0.5, 2.0, *[1.0] * 30]
     made = advised(norms)
     bias, drawn = suggest_plot.figure(made).axes
-    assert bias.get_title("left").startswith("cost of truncation")
+    assert bias.get_title("left").endswith("cost of truncation")
     points, value = drawn.lines
     np.testing.assert_array_equal(points.get_ydata(), norms)
     np.testing.assert_array_equal(value.get_ydata(), [made.files[0].advice.clipping.max_norm] * 2)
@@ -81,7 +82,16 @@ def test_norms_are_drawn_beside_the_value_that_clips_them():
 @pytest.mark.parametrize("norms", [(), [0.0, 0.0]])
 def test_without_norms_only_the_bias_is_drawn(norms):
     (axes,) = suggest_plot.figure(advised(norms)).axes
-    assert axes.get_title("left").startswith("cost of truncation")
+    assert axes.get_title("left").endswith("cost of truncation")
+
+
+def test_a_recurrence_of_zeros_has_no_bias_to_draw(tmp_path):
+    module = torch.nn.RNN(3, 4).requires_grad_(False)
+    module.weight_hh_l0.zero_()
+    made = Report("suggest", {}, (measured(named(tmp_path / "m.pt", "rnn", module)),))
+    (axes,) = suggest_plot.figure(made).axes
+    low, high = axes.get_ylim()
+    assert low < made.files[0].advice.truncation.bias < high
 
 
 @pytest.mark.parametrize(("seq_len", "in_sight"), [(2, False), (100, True)])
@@ -90,6 +100,28 @@ def test_a_level_out_of_sight_is_not_in_the_legend(seq_len, in_sight):
     (axes,) = trace_plot.figure(Report("bptt-trace", {}, (file,))).axes
     names = [text.get_text() for text in axes.get_legend().get_texts()]
     assert ("a thousandth" in names) == in_sight
+
+
+def test_a_long_name_leaves_the_picture_its_room(tmp_path):
+    """The panel of a name of 300 characters is as wide as that of a short one."""
+    widths, module = [], torch.nn.GRU(3, 4)
+    for prefix in ("rnn", "a" * 300):
+        path = named(tmp_path / "m.pt", prefix, module)
+        figure = trace_plot.figure(report("bptt-trace", path))
+        figure.draw_without_rendering()
+        (axes,) = figure.axes
+        widths.append(axes.get_position().width)
+        assert axes.get_title("left").endswith("/0/forward")
+    assert widths[0] == widths[1]
+
+
+def test_a_gradient_of_which_nothing_is_left_is_said_to_be(tmp_path):
+    module = torch.nn.RNN(3, 4).requires_grad_(False)
+    module.weight_hh_l0.zero_()
+    (axes,) = trace_plot.figure(report("bptt-trace", named(tmp_path / "m.pt", "r", module))).axes
+    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert "nothing left from lag 1 on" in names
+    assert not any(name.startswith("half-life") for name in names)
 
 
 def test_the_title_of_a_comparison_says_which_file_is_which():

@@ -44,6 +44,18 @@ def test_a_half_life_below_one_step_is_said_by_the_step():
     assert "the gradient halves every 1 steps" not in said([[0.01]], "relu")
 
 
+def test_a_fast_start_is_not_told_by_the_half_life():
+    (drive, *_), made = trace().drives, trace()
+    decay = replace(drive.decay, half_life=20.0, horizons=(1, 2, 6))
+    shown = read_trace(replace(made, drives=(replace(drive, decay=decay),)))[1]
+    assert shown.endswith(
+        "the gradient falls below a thousandth after 6 steps already; over the whole window it "
+        "halves every 20 steps."
+    )
+    steady = replace(drive.decay, half_life=0.7, horizons=(1, 4, 6))
+    assert "already" not in read_trace(replace(made, drives=(replace(drive, decay=steady),)))[1]
+
+
 def trace():
     return fixture_file("exploding_rnn.pt").result.layers[0].trace
 

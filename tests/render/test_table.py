@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from cli.command import FIXTURES, rnndiag
@@ -53,6 +54,26 @@ def test_many_layers_get_a_row_each(tmp_path):
         for item in file.result.layers:
             assert item.layer.label in shown
         assert "--layer" in shown
+
+
+def test_a_long_name_is_broken_between_words(tmp_path):
+    path = named(tmp_path / "m.pt", "model.encoder.en_convs.2.gru", nn.LSTM(3, 4, 3))
+    file = measured(path)
+    words = {"model", "encoder", "en_convs", "2", "gru", "0", "1", "forward"}
+    text = render(Report("inspect", {}, (file,)), Screen(70))
+    table = text.split("─\n")[1].split("\n\n")[0]
+    names = [line[:16].split()[0] for line in table.splitlines()]
+    assert len(names) > len(file.result.layers)
+    assert {word for name in names for word in re.split(r"[./]", name) if word} == words
+
+
+def test_a_rule_that_fires_in_many_layers_takes_one_line(tmp_path):
+    path = named(tmp_path / "m.pt", "encoder", nn.RNN(3, 4, num_layers=6))
+    file = measured(path, seq_len=200)
+    assert [one.code for one in file.findings].count("RD302") == 6
+    shown = lines(Report("bptt-trace", {}, (file,)), 100)
+    (line,) = [line for line in shown if line.startswith("RD302")]
+    assert line == "RD302 warning in 6 layers: vanishing gradient; rnndiag explain RD302"
 
 
 @pytest.mark.parametrize("width", [40, 80])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rnndiag.render.html.element import Child, Element, element
 
-LEFT, TOP, RIGHT, BOTTOM = 58, 28, 22, 44
+LEFT, TOP, RIGHT, BOTTOM = 68, 28, 22, 44
 """Room around the plot for ticks and labels, which are larger on a narrow screen."""
 
 

@@ -40,7 +40,7 @@ LEGEND = (
 def _row(file: FileReport, place: int) -> list[Child]:
     link = element("a", file.path, href=f"#file-{place}")
     if file.error is not None:
-        why = f"{file.error.code.value}: {file.error.what}"
+        why = element("div", f"{file.error.code.value}: {file.error.what}", class_="why")
         return [link, worst(file), why, *["-"] * (len(HEADERS) - 3)]
     found = element("div", counts(file) or "none", class_="chips")
     return [link, worst(file), found, *_measures(file), *_advice(file)]

@@ -15,7 +15,7 @@ from rnndiag.readings.words import counted
 from rnndiag.render.base import grade
 from rnndiag.render.table.parts import SEVERITY_STYLES
 from rnndiag.report import FileReport
-from rnndiag.rules import Finding, NotApplicable
+from rnndiag.rules import RULES, Finding, NotApplicable
 
 SHOWN_NOTES = 2
 """Notes of one rule that get a row in a file; a deep network has one for every layer, and they
@@ -40,12 +40,15 @@ def show(file: FileReport) -> Iterator[RenderableType]:
 
 
 def list_codes(file: FileReport) -> Iterator[RenderableType]:
-    """One line a finding, for commands that have said the same in their own words."""
+    """One line a rule, for commands that have said the same in their own words."""
+    by_rule: dict[tuple[str, str], list[Finding]] = {}
     for finding in file.findings:
+        by_rule.setdefault((finding.code, grade(finding)), []).append(finding)
+    titles = {rule.code: rule.title for rule in RULES}
+    for (code, _), found in by_rule.items():
+        where = printable(found[0].layer) if len(found) == 1 else f"{len(found)} layers"
         yield Text.assemble(
-            f"{finding.code} ",
-            _grade(finding),
-            f" in {printable(finding.layer)}: rnndiag explain {finding.code}",
+            f"{code} ", _grade(found[0]), f" in {where}: {titles[code]}; rnndiag explain {code}"
         )
 
 

@@ -8,9 +8,9 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from rnndiag.analysis import FileResult, LayerResult
-from rnndiag.escape import printable
 from rnndiag.measure.training_state import TrainingState
 from rnndiag.render.base import number
+from rnndiag.render.table.names import LayerName
 from rnndiag.render.table.parts import bullets, cell_name, sizes, table
 
 SHOWN_NAMES = 8
@@ -34,7 +34,7 @@ def _layers(result: FileResult) -> RenderableType:
         if health.non_finite:
             values += f", {health.non_finite} NaN or inf"
         made.add_row(
-            Text(printable(layer.label)),
+            LayerName(layer.label),
             cell_name(layer),
             sizes(layer),
             Text(values, style="bold red" if health.non_finite else ""),
@@ -95,7 +95,7 @@ def _notes(result: FileResult) -> Iterator[str]:
 def training(state: TrainingState | None) -> str:
     """What the optimizer left, in one line."""
     if state is None:
-        return "no optimizer state in the file"
+        return "no optimizer state in the file; --optimizer FILE reads it from one of its own"
     norm = (
         f"gradient norm {number(state.gradient_rms_norm)} (root mean square of the last steps)"
         if state.gradient_rms_norm is not None

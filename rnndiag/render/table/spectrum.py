@@ -17,6 +17,7 @@ from rnndiag.readings.settling import point_rate
 from rnndiag.readings.spectrum import read_spectrum
 from rnndiag.render.base import Screen, number, short
 from rnndiag.render.pictures import complex_plane
+from rnndiag.render.table.names import LayerName
 from rnndiag.render.table.parts import (
     DETAILED_LAYERS,
     bullets,
@@ -55,11 +56,11 @@ def _overview(layers: Sequence[LayerResult]) -> RenderableType:
     )
     for item in layers:
         if item.spectrum is None:
-            made.add_row(Text(printable(item.layer.label)), cell_name(item.layer), "not finite")
+            made.add_row(LayerName(item.layer.label), cell_name(item.layer), "not finite")
             continue
         jacobian = item.spectrum.settling.jacobian
         made.add_row(
-            Text(printable(item.layer.label)),
+            LayerName(item.layer.label),
             cell_name(item.layer),
             ", ".join(f"{b.block} {b.spectral_norm:.4g}" for b in item.spectrum.blocks),
             number(jacobian.spectral_radius),

@@ -17,6 +17,7 @@ from rnndiag.readings.trace import read_trace
 from rnndiag.readings.words import counted
 from rnndiag.render.base import Screen, short
 from rnndiag.render.pictures import gradient_curve
+from rnndiag.render.table.names import LayerName
 from rnndiag.render.table.parts import (
     DETAILED_LAYERS,
     VERDICT_STYLES,
@@ -148,7 +149,7 @@ def _overview(layers: Sequence[LayerResult]) -> RenderableType:
             continue
         drive = item.trace.headline
         made.add_row(
-            Text(printable(item.layer.label)),
+            LayerName(item.layer.label),
             cell_name(item.layer),
             _verdict(item.trace.verdict),
             drive.drive,
