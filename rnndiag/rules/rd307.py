@@ -27,8 +27,8 @@ def check(result: FileResult, rule: Rule) -> Iterable[Finding]:
             yield rule.finding(
                 layer.label,
                 f"in float16 the gradient starts to underflow after {gone.horizon} of "
-                f"{counted(gone.steps, 'step')}: it falls to {power_of_ten(gone.left_log10)}, below "
-                f"{power_of_ten(math.log10(rule.limit))}",
+                f"{counted(gone.steps, 'step')}: it falls to {power_of_ten(gone.left_log10)}, "
+                f"below {power_of_ten(math.log10(rule.limit))}",
                 "train the recurrence in float32 or bfloat16, or scale the loss",
                 {
                     "horizon_float16": gone.horizon,

@@ -31,7 +31,7 @@ def test_an_error_is_broken_between_words_and_one_line_in_a_pipe(tmp_path):
 def test_the_beginning_of_codes_lists_them_all():
     codes = [rule.code for rule in RULES if rule.code.startswith("RD30")]
     assert rnndiag("explain", "rd30").stderr == (
-        f"rnndiag: RD007 no rule rd30; there are {', '.join(codes)}\n"
+        f"rnndiag: RD007 no rule 'rd30'; there are {', '.join(codes)}\n"
     )
 
 

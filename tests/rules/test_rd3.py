@@ -163,7 +163,7 @@ def test_one_step_is_one_step(tmp_path):
     (vanished,) = findings(save(tmp_path / "zero.pt", module), "RD302", seq_len=1)
     assert "left after 1 step; it stays above a thousandth for 0 steps" in vanished.message
     (lost,) = findings(tmp_path / "zero.pt", "RD307", seq_len=1)
-    assert "lost after 0 of 1 step:" in lost.message
+    assert "starts to underflow after 0 of 1 step:" in lost.message
     with torch.no_grad():
         module.weight_hh_l0[0, 1] = 1.0
     (vanished,) = findings(save(tmp_path / "one.pt", module), "RD302", seq_len=9)
