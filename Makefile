@@ -10,7 +10,7 @@ DEVELOP := $(VENV)/.develop
 DOCUMENT := $(VENV)/.document
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types docs readme bench clean
+.PHONY: help demo test lint format types docs readme bench fuzz clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16

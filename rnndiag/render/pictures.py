@@ -29,7 +29,7 @@ def complex_plane(eigenvalues: ComplexArray, unicode: bool, rows: int = 17) -> l
     for value in eigenvalues[::-1]:
         canvas.marker(*scaled(complex(value)), OUTSIDE if abs(value) > 1.0 else INSIDE)
     axis = f"real and imaginary part from {-limit:.3g} to {limit:.3g}"
-    legend = f"unit circle dotted; {INSIDE} eigenvalue inside, {OUTSIDE} outside"
+    legend = f"the line is the unit circle; {INSIDE} eigenvalue inside, {OUTSIDE} outside"
     return [*canvas.lines(), axis, legend]
 
 

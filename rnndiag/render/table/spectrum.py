@@ -27,6 +27,8 @@ from rnndiag.render.table.parts import (
     table,
 )
 
+GAIN = "gain: Frobenius norm / sqrt(units); 0.58 as PyTorch initialises"
+
 
 def show(result: FileResult, screen: Screen) -> Iterator[RenderableType]:
     """Everything for a few layers, one row a layer for many."""
@@ -40,6 +42,7 @@ def show(result: FileResult, screen: Screen) -> Iterator[RenderableType]:
             yield Text(f"not measured: {printable(item.not_measured or '')}")
             continue
         yield _blocks(item.spectrum)
+        yield Text(GAIN, style="dim")
         if item.spectrum.state_map is not None:
             yield _state_map(item.spectrum.blocks[0], item.spectrum.state_map)
         jacobian = item.spectrum.settling.jacobian
