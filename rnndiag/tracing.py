@@ -216,6 +216,6 @@ def _require_memory(cells: Cells, seq_len: int, batch: int, cotangents: int) -> 
     if needed > MEMORY_LIMIT:
         raise RnndiagError(
             InputCode.USAGE,
-            f"--seq-len {seq_len}, batch {batch} would need {needed / 2**30:,.0f} GiB of memory",
+            f"--seq-len {seq_len}, batch {batch} would need {-(-needed // 2**30):,} GiB of memory",
             f"the limit is {MEMORY_LIMIT >> 30} GiB: take fewer steps or a smaller --batch",
         )

@@ -164,6 +164,17 @@ def test_a_trace_beyond_the_memory_is_refused_before_it_starts(options, two):
     assert time.monotonic() - started < 5
 
 
+def test_what_is_a_little_beyond_the_memory_needs_more_than_the_limit(two, monkeypatch):
+    """Not: it would need 1 GiB, the limit is 1 GiB."""
+    monkeypatch.setattr("rnndiag.tracing.MEMORY_LIMIT", 1 << 30)
+    with pytest.raises(RnndiagError) as far:
+        analyse(two, trace(seq_len=10**9))
+    needed = float(far.value.what.split()[-4].replace(",", ""))
+    # Nearly all of it is held for each step, so that this takes 1.3 GiB.
+    with pytest.raises(RnndiagError, match=r"would need 2 GiB of memory; the limit is 1 GiB"):
+        analyse(two, trace(seq_len=int(1.3e9 / needed)))
+
+
 def test_the_memory_estimate_is_near_what_is_held(checkpoint, monkeypatch):
     """A limit of half of what a trace really took refuses it, one of eight times that does not."""
     torch.manual_seed(0)

@@ -97,10 +97,17 @@ def _run(arguments: Sequence[str], heard: Sequence[int] = ()) -> int:
     return NO_VERDICT
 
 
+EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM}
+"""What a system answers that has no more files, processes or memory to give."""
+
+
 def _unforeseen(error: Exception) -> RnndiagError:
-    """A full disk where Typer printed help or a version, else a defect."""
+    """A system at its limits; a full disk where Typer printed help or a version; else a defect."""
     from rnndiag.errors import InputCode, RnndiagError
 
+    if isinstance(error, OSError) and error.errno in EXHAUSTED:
+        what = f"the system is at a limit: {(error.strerror or str(error)).lower()}"
+        return RnndiagError(InputCode.REFUSED, what, "raise the limit, or take fewer --jobs")
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return RnndiagError(
             InputCode.CANNOT_WRITE, f"stdout cannot be written: {error.strerror}", "free the device"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -176,6 +177,19 @@ def test_a_crash_is_that_files_finding_and_nobody_elses(tmp_path, jobs):
     assert set(errors) == {"crash.pt", "defect.pt", "killed.pt"}
     assert "RD301" in [finding["code"] for file in found for finding in file["findings"]]
     assert len(ran.stderr.splitlines()) == 3
+
+
+def few_files() -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (12, 12))
+
+
+def test_a_system_at_its_limits_is_no_defect(runs):
+    ran = rnndiag("check", "runs", "--jobs", 2, folder=runs, before=few_files)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == (
+        "rnndiag: RD004 the system is at a limit: too many open files; raise the limit, or take "
+        "fewer --jobs\n"
+    )
 
 
 def test_a_defect_can_be_looked_into(tmp_path):
