@@ -75,7 +75,16 @@ def test_every_input_code_is_explained():
 def test_every_format_has_its_file_and_is_offered():
     assert tuple(FORMATS) == get_args(options.Format)
     paths = {p.stem if p.suffix else p.name for p in (PACKAGE / "render").iterdir()}
-    helpers = {"__init__", "__pycache__", "base", "canvas", "pictures", "progress", "sparkline"}
+    helpers = {
+        "__init__",
+        "__pycache__",
+        "base",
+        "canvas",
+        "pictures",
+        "progress",
+        "shared",
+        "sparkline",
+    }
     assert set(FORMATS) == paths - helpers
     for name in FORMATS:
         assert callable(renderer(name))

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from rnndiag.containers.checkpoint import Checkpoint, StoredTensor
 from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.recognise.declare import FORM
-from rnndiag.recognise.declared import listed
 from rnndiag.recognise.layers import Recognition, Unrecognised
+from rnndiag.recognise.listing import listed
 from rnndiag.recognise.lookalikes import DECLARABLE, RECURRENT, RNN_MODULE
 from rnndiag.recognise.names import model_tensors
 from rnndiag.recognise.slots import cell_by_shape

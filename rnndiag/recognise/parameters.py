@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from rnndiag.containers.checkpoint import Checkpoint, StoredTensor
 from rnndiag.recognise.names import model_tensors
 from rnndiag.recognise.optimizers import Optimizer
-
-Shape = tuple[int, ...]
+from rnndiag.recognise.parameter_order import Shape, ways_to_fit
 
 NORMALISED = frozenset({"running_mean", "running_var"})
 """What torch's normalisation layers call their running statistics."""
 
 BESIDE_ORIGINAL = ("_mask", "_u", "_v")
 """Ends of what pruning and spectral_norm keep beside `weight_orig`."""
-
-DEEPEST = 8
-"""Parts of a name that are tried as the root of the model; deeper ones are single layers."""
-
-
-MOST_PAIRS = 500_000
-"""Parameter groups times tensors: every group is compared with every tensor."""
 
 
 @dataclass(frozen=True)
@@ -108,125 +99,23 @@ def _by_name(optimizer: Optimizer, parameters: Mapping[str, StoredTensor]) -> di
     return None
 
 
-class _Wanted(NamedTuple):
-    """A parameter of the optimizer; its shape is not known before it has been stepped."""
-
-    id: str
-    shape: Shape | None
-
-
 def _by_order(optimizer: Optimizer, shapes: Mapping[str, Shape]) -> Match:
     """The only way in which order and shapes fit."""
-    groups = [[_Wanted(each, optimizer.shape(each)) for each in ids] for ids in optimizer.order]
+    groups = [tuple(map(optimizer.shape, ids)) for ids in optimizer.order]
     count = sum(map(len, groups))
-    ways = _below_roots(groups, shapes, shapes)
-    if len(ways) == 1:
-        # What stands around a copy of the model has a root only without the copy.
-        taken = {name for names in ways for name in names}
-        ways |= _below_roots(groups, [name for name in shapes if name not in taken], shapes)
-    if not ways:
-        ways.update(dict.fromkeys(_in_some(groups, list(shapes), shapes)))
-    if len(ways) == 1:
-        ids = [wanted.id for group in groups for wanted in group]
-        (names,) = ways
-        pairs = zip(ids, names, strict=True)
-        return Match({each: name for each, name in pairs if each in optimizer.states})
+    ways = ways_to_fit(groups, shapes)
     if not ways:
         return Match(
             reason=f"its {count} parameters do not fit the model's {len(shapes)} tensors in order "
             "and shape",
             contradicted=True,
         )
-    first, second = list(ways)[:2]
-    differing = next(pair for pair in zip(first, second, strict=True) if pair[0] != pair[1])
-    return Match(
-        reason=f"its {count} parameters fit the model's {len(shapes)} tensors in several ways "
-        f"(one of them is {differing[0]} or {differing[1]})"
-    )
-
-
-def _below_roots(
-    groups: Sequence[Sequence[_Wanted]], names: Iterable[str], shapes: Mapping[str, Shape]
-) -> dict[tuple[str, ...], None]:
-    """Ways to fit all that is below some prefix with as many tensors, in the order of the file."""
-    count = sum(map(len, groups))
-    pools = (pool for pool in _roots(names) if len(pool) == count)
-    return dict.fromkeys(way for pool in pools for way in _in_all(groups, pool, shapes))
-
-
-def _roots(names: Iterable[str]) -> Iterable[list[str]]:
-    """All names, and those below each prefix that could be the model's."""
-    below: dict[str, list[str]] = {}
-    everything = []
-    for name in names:
-        everything.append(name)
-        parts = name.split(".", DEEPEST)
-        for depth in range(1, len(parts)):
-            below.setdefault(".".join(parts[:depth]), []).append(name)
-    return [everything, *below.values()]
-
-
-def _in_all(
-    groups: Sequence[Sequence[_Wanted]], pool: Sequence[str], shapes: Mapping[str, Shape]
-) -> list[tuple[str, ...]]:
-    """Ways to fit as many parameters to as many names: group after group, or each by itself."""
-    ordered = [wanted for group in groups for wanted in group]
-    found = []
-    if all(_fits(wanted, shapes[name]) for wanted, name in zip(ordered, pool, strict=True)):
-        found.append(tuple(pool))
-        found += _exchanged(groups, pool)
-    elif len(groups) > 1 and len(groups) * len(shapes) <= MOST_PAIRS:
-        # Weights with decay in one group, biases without it in another.
-        apart = [_in_some([group], pool, shapes) for group in groups]
-        if all(len(ways) == 1 for ways in apart):
-            names = tuple(name for ways in apart for name in ways[0])
-            found += [names] if len(set(names)) == len(names) else []
-    return found
-
-
-def _exchanged(groups: Sequence[Sequence[_Wanted]], pool: Sequence[str]) -> list[tuple[str, ...]]:
-    """The same with two groups of equal shapes exchanged: which was given first is not known."""
-    starts: dict[tuple[Shape | None, ...], int] = {}
-    start = 0
-    for group in groups:
-        kind = tuple(wanted.shape for wanted in group)
-        length = len(kind)
-        if kind and kind in starts:
-            other = starts[kind]
-            names = list(pool)
-            names[other : other + length] = pool[start : start + length]
-            names[start : start + length] = pool[other : other + length]
-            return [tuple(names)]
-        starts[kind] = start
-        start += length
-    return []
-
-
-def _in_some(
-    groups: Sequence[Sequence[_Wanted]], pool: Sequence[str], shapes: Mapping[str, Shape]
-) -> list[tuple[str, ...]]:
-    """The first and the last way to pick the parameters from more names, in their order.
-
-    No other way starts earlier or ends later, so if the two are equal it is the only one.
-    """
-    ordered = [wanted for group in groups for wanted in group]
-    first = _leftmost(ordered, pool, shapes)
-    if first is None:
-        return []
-    last = _leftmost(ordered[::-1], pool[::-1], shapes) or first
-    return list(dict.fromkeys((tuple(first), tuple(last[::-1]))))
-
-
-def _leftmost(
-    ordered: Sequence[_Wanted], pool: Sequence[str], shapes: Mapping[str, Shape]
-) -> list[str] | None:
-    """The earliest name that fits each parameter after the one before it."""
-    found: list[str] = []
-    for name in pool:
-        if len(found) < len(ordered) and _fits(ordered[len(found)], shapes[name]):
-            found.append(name)
-    return found if len(found) == len(ordered) else None
-
-
-def _fits(wanted: _Wanted, shape: Shape) -> bool:
-    return wanted.shape is None or wanted.shape == shape
+    if len(ways) > 1:
+        first, second = next(pair for pair in zip(*ways[:2], strict=True) if pair[0] != pair[1])
+        return Match(
+            reason=f"its {count} parameters fit the model's {len(shapes)} tensors in several ways "
+            f"(one of them is {first} or {second})"
+        )
+    ids = [each for group in optimizer.order for each in group]
+    pairs = zip(ids, ways[0], strict=True)
+    return Match({each: name for each, name in pairs if each in optimizer.states})

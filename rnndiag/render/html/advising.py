@@ -8,8 +8,9 @@ from rnndiag.advice import Advice
 from rnndiag.advice.snippets import FRAMEWORKS
 from rnndiag.render.html.element import Child, element
 from rnndiag.render.html.parts import bullets, code_block, prose, table
-from rnndiag.render.table import changes, clipping
-from rnndiag.render.table.truncation import read_truncation, truncation_rows
+from rnndiag.render.shared import clipping
+from rnndiag.render.shared.changes import sentence
+from rnndiag.render.shared.truncation import read_truncation, truncation_rows
 
 
 def show(advice: Advice) -> Iterator[Child]:
@@ -33,6 +34,6 @@ def _changes(advice: Advice) -> Iterator[Child]:
     if advice.changes:
         yield element("h4", "Changes worth making")
     for place, change in enumerate(advice.changes, start=1):
-        yield element("p", *prose(changes.sentences(change)))
+        yield element("p", *prose(sentence(change)))
         if change.code:
             yield code_block(change.code, f"Code for change {place}")

@@ -17,7 +17,7 @@ from rnndiag.render.html.plane import plane
 from rnndiag.render.html.sampling import Sampling
 from rnndiag.render.html.spectrum_tables import spectrum_tables
 from rnndiag.render.html.trace_tables import drives_table, lags_table
-from rnndiag.render.table.parts import cell_name, sizes
+from rnndiag.render.shared.layers import cell_name, sizes
 
 
 def show(item: LayerResult, sampling: Sampling, file: int, place: int) -> Element:

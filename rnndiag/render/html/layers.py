@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from rnndiag.analysis import FileResult, LayerResult
 from rnndiag.render.html.element import Child
 from rnndiag.render.html.parts import bullets, chip, shortened, table
-from rnndiag.render.table.inspecting import moved_tensors, time_constants, training
-from rnndiag.render.table.parts import cell_name, sizes
+from rnndiag.render.shared.file import training
+from rnndiag.render.shared.layers import cell_name, moved_tensors, sizes, time_constants
 
 HEADERS = ("layer", "cell", "input > hidden", "values", "moved", "gate memory", "verdict")
 

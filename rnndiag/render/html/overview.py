@@ -10,8 +10,8 @@ from rnndiag.render.html.element import Child, element
 from rnndiag.render.html.parts import SHOWN, bullets, table
 from rnndiag.render.html.sampling import Sampling
 from rnndiag.render.html.verdict import counts, worst
-from rnndiag.render.table.trace import horizon
-from rnndiag.render.table.truncation import truncation_rows
+from rnndiag.render.shared.trace import horizon
+from rnndiag.render.shared.truncation import truncation_rows
 from rnndiag.report import FileReport, Report
 from rnndiag.rounding import power_of_ten
 

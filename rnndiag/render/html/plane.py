@@ -12,7 +12,7 @@ from rnndiag.measure.spectrum import Spectrum
 from rnndiag.readings.words import counted
 from rnndiag.render.html.axes import Frame, Labels, coordinate, picture, ticks
 from rnndiag.render.html.element import Element, element
-from rnndiag.render.table.spectrum import jacobian_place
+from rnndiag.render.shared.spectrum import jacobian_place
 
 SIDE = 290.0
 MARGIN = 1.12

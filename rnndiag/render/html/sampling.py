@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rnndiag.analysis import LayerResult
-from rnndiag.render.table.trace import shown_lags
+from rnndiag.render.shared.trace import shown_lags
 from rnndiag.report import Report
 
 ROWS = 4500

@@ -11,7 +11,7 @@ from rnndiag.readings.settling import point_rate
 from rnndiag.render.base import number
 from rnndiag.render.html.element import Element
 from rnndiag.render.html.parts import table
-from rnndiag.render.table.spectrum import DRIVES, complex_number, jacobian_place
+from rnndiag.render.shared.spectrum import DRIVES, complex_number, jacobian_place
 
 
 def spectrum_tables(spectrum: Spectrum) -> Iterator[Element]:

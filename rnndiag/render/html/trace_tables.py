@@ -7,7 +7,7 @@ from rnndiag.measure.trace import LayerTrace
 from rnndiag.render.base import number
 from rnndiag.render.html.element import Child, Element, element
 from rnndiag.render.html.parts import chip, table
-from rnndiag.render.table.trace import at_lag, horizon, shown_lags
+from rnndiag.render.shared.trace import at_lag, horizon, shown_lags
 from rnndiag.rounding import power_of_ten
 
 HEADERS = (

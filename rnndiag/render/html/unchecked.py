@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rnndiag.analysis import FileResult
 from rnndiag.render.html.element import Child
 from rnndiag.render.html.parts import bullets, shortened
-from rnndiag.render.table.inspecting import imports
+from rnndiag.render.shared.file import imports
 from rnndiag.report import FileReport
 
 

@@ -9,7 +9,7 @@ from rnndiag.readings.trace import read_trace
 from rnndiag.readings.words import counted
 from rnndiag.render.html.element import Child, Element, element
 from rnndiag.render.html.parts import SHOWN, chip, prose
-from rnndiag.render.table.trace import setting
+from rnndiag.render.shared.trace import setting
 from rnndiag.report import FileReport
 from rnndiag.rules.base import SEVERITIES
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
-from rnndiag.advice import Advice, Change
-from rnndiag.readings.words import listed
+from rnndiag.advice import Advice
+from rnndiag.render.shared.changes import sentence
 from rnndiag.render.table.parts import bullets, code
 
 
@@ -17,12 +17,5 @@ def show(advice: Advice) -> Iterator[RenderableType]:
     if advice.changes:
         yield Text("\nChanges worth making:", style="bold")
     for change in advice.changes:
-        yield bullets([sentences(change)])
+        yield bullets([sentence(change)])
         yield from code(change.code)
-
-
-def sentences(change: Change) -> str:
-    """What to change, why, where, and who says so."""
-    what = f"{change.what[:1].upper()}{change.what[1:]}"
-    where = listed(change.layers)
-    return f"{what}. Why: {change.because}. Where: {where}. Source: {change.source}."

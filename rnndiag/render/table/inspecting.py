@@ -7,14 +7,11 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
-from rnndiag.analysis import FileResult, LayerResult
-from rnndiag.measure.training_state import TrainingState
-from rnndiag.render.base import number
+from rnndiag.analysis import FileResult
+from rnndiag.render.shared.file import SHOWN_NAMES, imports, training
+from rnndiag.render.shared.layers import cell_name, moved_tensors, sizes, time_constants
 from rnndiag.render.table.names import LayerName
-from rnndiag.render.table.parts import bullets, cell_name, sizes, table
-
-SHOWN_NAMES = 8
-"""Unrecognised tensors and imports that are listed; JSON has all of them."""
+from rnndiag.render.table.parts import bullets, table
 
 
 def show(result: FileResult) -> Iterator[RenderableType]:
@@ -42,24 +39,6 @@ def _layers(result: FileResult) -> RenderableType:
             time_constants(item),
         )
     return made
-
-
-def moved_tensors(moved: dict[str, bool]) -> str:
-    """Which tensors left the box they were initialised in."""
-    still = [name for name, has_moved in moved.items() if not has_moved]
-    if not still:
-        return "all"
-    short = " ".join(name.replace("weight_", "W_").replace("bias_", "b_") for name in still)
-    return "none" if len(still) == len(moved) else f"all but {short}"
-
-
-def time_constants(item: LayerResult) -> str:
-    """Median and range of what a gate's biases remember; a dash without a gate."""
-    found = item.weights.gate_time_constants
-    if not found:
-        return "-"
-    tau = found[0]
-    return f"{tau.median:.3g} ({tau.shortest:.3g}-{tau.longest:.3g})"
 
 
 def _notes(result: FileResult) -> Iterator[str]:
@@ -90,31 +69,3 @@ def _notes(result: FileResult) -> Iterator[str]:
     for skipped in result.checkpoint.skipped[:SHOWN_NAMES]:
         yield f"not read: {skipped.name}: {skipped.reason}"
     yield from imports(result.checkpoint.foreign_imports)
-
-
-def training(state: TrainingState | None) -> str:
-    """What the optimizer left, in one line."""
-    if state is None:
-        return "no optimizer state in the file; --optimizer FILE reads it from one of its own"
-    norm = (
-        f"gradient norm {number(state.gradient_rms_norm)} (root mean square of the last steps)"
-        if state.gradient_rms_norm is not None
-        else f"no gradient norm: {state.absent}"
-    )
-    mapped = (
-        f"mapped to {state.parameters} of {state.parameters} parameters"
-        if state.mapped
-        else f"not mapped to parameters: {state.not_mapped}"
-    )
-    return (
-        f"optimizer state: {state.optimizer}, step {number(state.step)}, "
-        f"learning rate {number(state.learning_rate)}, {norm}, {mapped}"
-    )
-
-
-def imports(foreign: tuple[str, ...]) -> Iterator[str]:
-    """What a trusting load would have imported beyond torch itself."""
-    if foreign:
-        more = f" and {len(foreign) - SHOWN_NAMES} more" if len(foreign) > SHOWN_NAMES else ""
-        listed = ", ".join(foreign[:SHOWN_NAMES])
-        yield f"nothing was executed; torch.load would have imported {listed}{more}"

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from rnndiag.escape import printable
 from rnndiag.recognise.layers import RecurrentLayer
+from rnndiag.render.shared.layers import cell_name, sizes
 from rnndiag.rules.base import Severity
 
 VERDICT_STYLES = {
@@ -51,17 +52,6 @@ def heading(layer: RecurrentLayer) -> Text:
     return Text.assemble(
         "\n", (printable(layer.label), "bold"), f"  {cell_name(layer)}  {sizes(layer)}"
     )
-
-
-def cell_name(layer: RecurrentLayer) -> str:
-    """Name it: "LSTM", "GRU", "RNN tanh"."""
-    return f"RNN {layer.activation}" if layer.cell == "rnn" else layer.cell.upper()
-
-
-def sizes(layer: RecurrentLayer) -> str:
-    """Name the widths: "64 > 128", or "64 > 128 > 32" with a projection."""
-    projected = "" if layer.projection_size is None else f" > {layer.projection_size}"
-    return f"{layer.input_size} > {layer.hidden_size}{projected}"
 
 
 def bullets(sentences: Iterable[str]) -> Group:

@@ -17,11 +17,12 @@ from rnndiag.readings.settling import point_rate
 from rnndiag.readings.spectrum import read_spectrum
 from rnndiag.render.base import Screen, number, short
 from rnndiag.render.pictures import complex_plane
+from rnndiag.render.shared.layers import cell_name
+from rnndiag.render.shared.spectrum import DRIVES, complex_number, jacobian_place
 from rnndiag.render.table.names import LayerName
 from rnndiag.render.table.parts import (
     DETAILED_LAYERS,
     bullets,
-    cell_name,
     heading,
     picture,
     table,
@@ -166,23 +167,6 @@ def _rates(spectrum: Spectrum) -> Iterator[RenderableType]:
 
 
 RATE = "growth rate of small changes"
-
-DRIVES = {"zero": "along trajectories, no input", "normal": "along trajectories, Gaussian input"}
-
-
-def jacobian_place(jacobian: StepJacobian) -> str:
-    """Name the state that it was taken at."""
-    if jacobian.at == "origin":
-        return "h = 0"
-    kinds = {True: "stable", False: "unstable", None: "neutral"}
-    return f"fixed point, {kinds[jacobian.stable]}"
-
-
-def complex_number(value: complex) -> str:
-    """Four digits; without an imaginary part where that is rounding."""
-    if abs(value.imag) < 1e-12:
-        return f"{value.real:.4g}"
-    return f"{value.real:.4g}{value.imag:+.4g}i"
 
 
 def _pictures(spectrum: Spectrum, screen: Screen) -> Iterator[RenderableType]:

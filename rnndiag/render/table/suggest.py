@@ -10,10 +10,10 @@ from rich.text import Text
 from rnndiag.advice import Advice
 from rnndiag.advice.snippets import FRAMEWORKS
 from rnndiag.escape import printable
+from rnndiag.render.shared import clipping as clipping_part
+from rnndiag.render.shared.truncation import read_truncation, truncation_rows
 from rnndiag.render.table import changes
-from rnndiag.render.table import clipping as clipping_part
 from rnndiag.render.table.parts import bullets, code, table
-from rnndiag.render.table.truncation import read_truncation, truncation_rows
 
 
 def show(advice: Advice) -> Iterator[RenderableType]:

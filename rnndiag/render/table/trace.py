@@ -8,21 +8,18 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from rnndiag.analysis import FileResult, LayerResult
-from rnndiag.cells.base import FloatArray
-from rnndiag.escape import printable
 from rnndiag.measure.decay import Decay
-from rnndiag.measure.drive_trace import DriveTrace
 from rnndiag.measure.trace import LayerTrace
 from rnndiag.readings.trace import read_trace
-from rnndiag.readings.words import counted
 from rnndiag.render.base import Screen, short
 from rnndiag.render.pictures import gradient_curve
+from rnndiag.render.shared.layers import cell_name
+from rnndiag.render.shared.trace import at_lag, horizon, setting, shown_lags
 from rnndiag.render.table.names import LayerName
 from rnndiag.render.table.parts import (
     DETAILED_LAYERS,
     VERDICT_STYLES,
     bullets,
-    cell_name,
     heading,
     picture,
     table,
@@ -51,14 +48,6 @@ def show(result: FileResult, screen: Screen) -> Iterator[RenderableType]:
     yield bullets(f"{item.layer.label}: not traced: {item.not_measured}" for item in missing)
 
 
-def setting(result: FileResult) -> str:
-    """What was traced, over how many steps, and who said so."""
-    whose = {"given": "", "default": " (default)"}.get(
-        result.seq_len_source, f" (from {printable(result.seq_len_source)} in the file)"
-    )
-    return f"gradient of a loss at the last of {counted(result.seq_len or 0, 'step')}{whose}"
-
-
 def _details(item: LayerResult, trace: LayerTrace, screen: Screen) -> Iterator[RenderableType]:
     yield heading(item.layer)
     yield _drives(trace)
@@ -82,7 +71,7 @@ def _drives(trace: LayerTrace) -> RenderableType:
         made.add_row(
             drive.drive + ("" if drive.deciding else " *"),
             _verdict(drive.verdict),
-            rate(decay),
+            _rate(decay),
             short(decay.half_life),
             horizon(decay.horizons[2], drive),
             power_of_ten(decay.growth_log10),
@@ -93,7 +82,7 @@ def _drives(trace: LayerTrace) -> RenderableType:
     return made
 
 
-def rate(decay: Decay) -> str:
+def _rate(decay: Decay) -> str:
     """The rate with half of its interval, which is symmetric."""
     if decay.rate_ci95 is None:
         return short(decay.rate_per_step)
@@ -101,42 +90,17 @@ def rate(decay: Decay) -> str:
     return f"{short(decay.rate_per_step)} ± {(high - low) / 2:.2g}"
 
 
-def horizon(lag: int | None, drive: DriveTrace) -> str:
-    """The last lag above a threshold, or a bound where there is none."""
-    if lag is None:
-        return f"> {len(drive.log10_gradient_norm) - 1}"
-    return "none" if lag < 0 else str(lag)
-
-
 def _lags(trace: LayerTrace) -> RenderableType:
-    cells = [d for d in trace.drives if d.log10_cell_gradient_norm is not None]
     shown = trace.headline
-    headers = ["steps back", *(f"{drive.drive}" for drive in trace.drives)]
-    if cells:
-        headers.append(f"cell state,\n{shown.drive}")
+    columns = [(drive.drive, drive.log10_gradient_norm) for drive in trace.drives]
+    if shown.log10_cell_gradient_norm is not None:
+        columns.append((f"cell state,\n{shown.drive}", shown.log10_cell_gradient_norm))
     if trace.textbook_log10 is not None:
-        headers.append("textbook\nW_hh")
-    made = table(*headers)
+        columns.append(("textbook\nW_hh", trace.textbook_log10))
+    made = table("steps back", *(header for header, _ in columns))
     for lag in shown_lags(trace):
-        row = [at_lag(drive.log10_gradient_norm, lag) for drive in trace.drives]
-        if shown.log10_cell_gradient_norm is not None:
-            row.append(at_lag(shown.log10_cell_gradient_norm, lag))
-        if trace.textbook_log10 is not None:
-            row.append(at_lag(trace.textbook_log10, lag))
-        made.add_row(str(lag), *row)
+        made.add_row(str(lag), *(at_lag(curve, lag) for _, curve in columns))
     return made
-
-
-def at_lag(curve: FloatArray, lag: int) -> str:
-    """The value of a logarithmic curve, which an overflow ends early."""
-    return power_of_ten(float(curve[lag])) if lag < len(curve) else "overflow"
-
-
-def shown_lags(trace: LayerTrace) -> list[int]:
-    """1, 2, 5 times powers of ten, and both ends."""
-    steps = trace.seq_len
-    round_lags = [m * 10**e for e in range(9) for m in (1, 2, 5) if m * 10**e < steps]
-    return [0, *round_lags, steps]
 
 
 def _overview(layers: Sequence[LayerResult]) -> RenderableType:

@@ -1,0 +1,35 @@
+"""A layer in words: its cell, its widths, its weights."""
+
+from __future__ import annotations
+
+from rnndiag.analysis import LayerResult
+from rnndiag.recognise.layers import RecurrentLayer
+
+
+def cell_name(layer: RecurrentLayer) -> str:
+    """Name it: "LSTM", "GRU", "RNN tanh"."""
+    return f"RNN {layer.activation}" if layer.cell == "rnn" else layer.cell.upper()
+
+
+def sizes(layer: RecurrentLayer) -> str:
+    """Name the widths: "64 > 128", or "64 > 128 > 32" with a projection."""
+    projected = "" if layer.projection_size is None else f" > {layer.projection_size}"
+    return f"{layer.input_size} > {layer.hidden_size}{projected}"
+
+
+def moved_tensors(moved: dict[str, bool]) -> str:
+    """Which tensors left the box they were initialised in."""
+    still = [name for name, has_moved in moved.items() if not has_moved]
+    if not still:
+        return "all"
+    short = " ".join(name.replace("weight_", "W_").replace("bias_", "b_") for name in still)
+    return "none" if len(still) == len(moved) else f"all but {short}"
+
+
+def time_constants(item: LayerResult) -> str:
+    """Median and range of what a gate's biases remember; a dash without a gate."""
+    found = item.weights.gate_time_constants
+    if not found:
+        return "-"
+    tau = found[0]
+    return f"{tau.median:.3g} ({tau.shortest:.3g}-{tau.longest:.3g})"
