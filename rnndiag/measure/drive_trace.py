@@ -119,13 +119,17 @@ def drive_trace(
     Where a norm is NaN a sample's sequence is shorter than the lag: it counts on neither side.
     """
     missing = np.isnan(norms.hidden)
-    log_seed = log_rms(np.where(missing, -np.inf, log_seed_nb))
-    log_phi = log_rms(np.where(missing, -np.inf, norms.hidden)) - log_seed
+
+    def over_samples(log_norms_nb: FloatArray) -> FloatArray:
+        return log_rms(np.where(missing, -np.inf, log_norms_nb))
+
+    log_seed = over_samples(log_seed_nb)
+    log_phi = over_samples(norms.hidden) - log_seed
     samples = (norms.hidden - log_seed_nb).reshape(len(log_phi), -1)
     percentile = np.nanpercentile if missing.any() else np.percentile  # the first is much slower
     # Inverted CDF picks a sample: interpolating between -inf and -inf would give nan.
     p05, p95 = percentile(samples, [5, 95], axis=1, method="inverted_cdf")
-    cell_state = norms.cell_state
+    cell_state, exposure = norms.cell_state, norms.exposure
     decay = measure_decay(log_phi)
     return DriveTrace(
         drive=drive.name,
@@ -135,14 +139,12 @@ def drive_trace(
         log10_gradient_norm=log_phi / LN10,
         log10_cell_gradient_norm=None
         if cell_state is None
-        else (log_rms(np.where(missing, -np.inf, cell_state)) - log_seed) / LN10,
+        else (over_samples(cell_state) - log_seed) / LN10,
         log10_p05=p05 / LN10,
         log10_p95=p95 / LN10,
         decay=decay,
         overflow_step=overflow_step,
-        dead_cells=None
-        if norms.exposure is None
-        else int((norms.exposure < DEAD_CELL_EXPOSURE).sum()),
+        dead_cells=None if exposure is None else int((exposure < DEAD_CELL_EXPOSURE).sum()),
         saturated_gates=norms.saturated,
         parameter_gradient_share=_cumulative_share(log_rms(norms.recurrent_weight)),
         growth=growth,
