@@ -132,6 +132,18 @@ States = Sequence[Sequence[FloatArray]]
 """Initial states in the same order, each of shape (batch, state_size)."""
 
 
+INITIAL_DEVIATION = 0.1
+"""Standard deviation of random states to start from: a zero state may sit on an unstable origin."""
+
+
+def random_states(cells: Cells, batch: int, generator: np.random.Generator) -> States:
+    """Gaussian states of INITIAL_DEVIATION for every layer and direction of a module."""
+    return [
+        [INITIAL_DEVIATION * generator.standard_normal((batch, cell.state_size)) for cell in sides]
+        for sides in cells
+    ]
+
+
 def run_layer(
     cell: Cell,
     inputs_tbi: FloatArray,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,17 +9,13 @@ import numpy as np
 
 from rnndiag.measure.fixed_point import LARGEST_STATE
 from rnndiag.measure.lyapunov import COVERING, measure_lyapunov
-from rnndiag.rollout import Cells, LayerRun, run_stack
+from rnndiag.rollout import Cells, LayerRun, random_states, run_stack
 
 STEPS, STEPS_WIDE, WIDE = 300, 100, 1024
 """Steps followed, fewer for states wider than WIDE: there each one takes tens of milliseconds."""
 
 BATCH = 2
 """Trajectories; the mean is over both."""
-
-INITIAL_DEVIATION = 0.1
-"""Standard deviation of the random states they start from, as in a trace: a zero state may be an
-unstable fixed point."""
 
 
 @dataclass(frozen=True)
@@ -63,23 +58,17 @@ def measure_rates(cells: Cells) -> list[list[tuple[TrajectoryRate, ...]]]:
         return [[() for _ in layer_cells] for layer_cells in cells]
     steps = STEPS if widest <= WIDE else STEPS_WIDE
     generator = np.random.default_rng(0)
-    initial = [
-        [INITIAL_DEVIATION * generator.standard_normal((BATCH, c.state_size)) for c in layer_cells]
-        for layer_cells in cells
-    ]
+    initial = random_states(cells, BATCH, generator)
     noise = generator.standard_normal((steps, BATCH, cells[0][0].weights.weight_ih.shape[1]))
     quiet = run_stack(cells, np.zeros_like(noise), initial)
     driven = run_stack(cells, noise, initial)
     return [
-        [(_rate(zero, "zero"), _rate(normal, "normal")) for zero, normal in pairs]
-        for pairs in map(_paired, quiet, driven)
+        [
+            (_rate(zero, "zero"), _rate(normal, "normal"))
+            for zero, normal in zip(*layer, strict=True)
+        ]
+        for layer in zip(quiet, driven, strict=True)
     ]
-
-
-def _paired(
-    quiet: Sequence[LayerRun], driven: Sequence[LayerRun]
-) -> list[tuple[LayerRun, LayerRun]]:
-    return list(zip(quiet, driven, strict=True))
 
 
 def _rate(run: LayerRun, drive: Literal["zero", "normal"]) -> TrajectoryRate:

@@ -17,7 +17,7 @@ from rnndiag.measure.lag_gradients import LAG_LIMIT, Losses, measure_lag_gradien
 from rnndiag.measure.textbook import textbook_curve
 from rnndiag.measure.verdict import Verdict, layer_verdict
 from rnndiag.progress import Progress, Silent
-from rnndiag.rollout import Cells, LayerRun, States, run_stack
+from rnndiag.rollout import Cells, LayerRun, States, random_states, run_stack
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,6 @@ class TraceSetup:
     progress: Progress = field(default_factory=Silent)
 
 
-INITIAL_DEVIATION = 0.1
-"""Standard deviation of random initial states: a zero state may sit on an unstable origin."""
-
-
 def trace_module(
     cells: Cells, drives: Sequence[Drive], setup: TraceSetup
 ) -> list[list[LayerTrace]]:
@@ -84,7 +80,8 @@ def trace_module(
     A stack of one direction is traced as a whole from its top. A bidirectional one has no joint map
     through time: each layer and direction is seeded at its own last step, given its inputs.
     """
-    initial = setup.initial or _random_states(cells, setup)
+    generator = np.random.default_rng([setup.seed, 1])
+    initial = setup.initial or random_states(cells, setup.batch, generator)
     setup.progress.expect(_layer_steps(cells, drives, setup))
     by_drive = []
     for drive in drives:
@@ -110,17 +107,6 @@ def _layer_steps(cells: Cells, drives: Sequence[Drive], setup: TraceSetup) -> in
 def _has_joint_gradient(cells: Cells, setup: TraceSetup) -> bool:
     """Whether lags are to be compared, and there is one gradient through all layers to compare."""
     return setup.compare_lags and len(cells[0]) == 1
-
-
-def _random_states(cells: Cells, setup: TraceSetup) -> States:
-    generator = np.random.default_rng([setup.seed, 1])
-    return [
-        [
-            INITIAL_DEVIATION * generator.standard_normal((setup.batch, cell.state_size))
-            for cell in layer_cells
-        ]
-        for layer_cells in cells
-    ]
 
 
 def _seed(width: int, batch: int, setup: TraceSetup, direction: int = 0) -> FloatArray:

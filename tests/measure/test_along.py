@@ -14,6 +14,7 @@ from rnndiag.cells import CELLS, LayerWeights
 from rnndiag.measure import along
 from rnndiag.measure.along import measure_rates
 from rnndiag.measure.fixed_point import LARGEST_STATE
+from rnndiag.rollout import INITIAL_DEVIATION
 
 
 def rnn(matrix, weight_ih=0.0, bias=0.0, activation="tanh"):
@@ -63,7 +64,7 @@ def test_under_noise_it_equals_the_product_of_torchs_jacobians(case, monkeypatch
     cell = cells_of(module)[0][0]
     (((_, normal),),) = measure_rates([[cell]])
     generator = np.random.default_rng(0)
-    start = along.INITIAL_DEVIATION * generator.standard_normal((along.BATCH, cell.state_size))
+    start = INITIAL_DEVIATION * generator.standard_normal((along.BATCH, cell.state_size))
     width = cell.weights.weight_ih.shape[1]
     noise = generator.standard_normal((along.STEPS, along.BATCH, width))
     # The same first tangents as measure_lyapunov's: others still differ by 1e-3 after 300 steps.
