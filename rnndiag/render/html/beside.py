@@ -9,8 +9,7 @@ import numpy as np
 
 from rnndiag.analysis import LayerResult
 from rnndiag.measure.drive_trace import DriveTrace
-from rnndiag.render.html.axes import Frame, Labels, picture, ticks
-from rnndiag.render.html.curves import HEIGHT, WIDTH, curve_line, decade, decades
+from rnndiag.render.html.curves import against_lag, curve_line, frame_around
 from rnndiag.render.html.element import Element, element
 from rnndiag.render.html.parts import sample
 from rnndiag.render.html.sampling import Sampling
@@ -55,8 +54,7 @@ def beside(report: Report, sampling: Sampling) -> Element | None:
 
 def _picture(lines: Sequence[_Line], sampling: Sampling) -> Element:
     steps = max(len(line.drive.log10_gradient_norm) for line in lines) - 1
-    bottom, top = decades([line.drive.log10_gradient_norm for line in lines])
-    frame = Frame(WIDTH, HEIGHT, 0.0, float(max(1, steps)), bottom, top)
+    frame = frame_around([line.drive.log10_gradient_norm for line in lines], steps)
     drawn = [
         element(
             "g",
@@ -69,16 +67,10 @@ def _picture(lines: Sequence[_Line], sampling: Sampling) -> Element:
         )
         for place, line in enumerate(lines)
     ]
-    return picture(
+    return against_lag(
         frame,
-        Labels(
-            "Gradient norm against the lag, file by file",
-            "The table above has the numbers.",
-            "steps back from the loss (lag)",
-            "gradient norm, relative to 1 at the loss",
-        ),
-        [(value, f"{value:g}") for value in ticks(0.0, frame.right, 6)],
-        [(value, decade(value)) for value in ticks(bottom, top, 8) if value == int(value)],
+        "Gradient norm against the lag, file by file",
+        "The table above has the numbers.",
         drawn,
         class_="together",
     )

@@ -24,8 +24,7 @@ ROOM = 13.0
 
 def curves(trace: LayerTrace, lags: Sequence[int], file: int, layer: int) -> Element:
     """Every drive's curve; of the chosen one, to begin with the one that is quoted, the details."""
-    bottom, top = decades(_all_curves(trace))
-    frame = Frame(WIDTH, HEIGHT, 0.0, float(max(1, trace.seq_len)), bottom, top)
+    frame = frame_around(_all_curves(trace), trace.seq_len)
     shown = trace.headline
     drawn = [
         element("path", class_=name, d=f"M0,{coordinate(frame.y(y))}H{WIDTH:g}")
@@ -39,19 +38,10 @@ def curves(trace: LayerTrace, lags: Sequence[int], file: int, layer: int) -> Ele
         for place, drive in enumerate(trace.drives)
     ]
     drawn.append(element("path", class_="cursor", d=""))
-    labels = Labels(
+    return against_lag(
+        frame,
         "Gradient norm against the lag",
         f"Under {shown.drive} input, {_ends(shown)}.",
-        "steps back from the loss (lag)",
-        "gradient norm, relative to 1 at the loss",
-    )
-    x_ticks = [(value, f"{value:g}") for value in ticks(0.0, frame.right, 6)]
-    y_ticks = [(value, decade(value)) for value in ticks(bottom, top, 8) if value == int(value)]
-    return picture(
-        frame,
-        labels,
-        x_ticks,
-        y_ticks,
         drawn,
         class_="curves",
         tabindex=0,
@@ -60,13 +50,29 @@ def curves(trace: LayerTrace, lags: Sequence[int], file: int, layer: int) -> Ele
     )
 
 
-def decades(curves: Sequence[FloatArray]) -> tuple[float, float]:
-    """From the smallest to the largest finite value of any curve, with a little room."""
+def against_lag(
+    frame: Frame, title: str, description: str, drawn: Sequence[Element], **data: str | int
+) -> Element:
+    """A picture of what is left so many steps back."""
+    x_ticks = [(value, f"{value:g}") for value in ticks(0.0, frame.right, 6)]
+    exponents = [value for value in ticks(frame.bottom, frame.top, 8) if value == int(value)]
+    y_ticks = [(value, decade(value)) for value in exponents]
+    labels = Labels(
+        title,
+        description,
+        "steps back from the loss (lag)",
+        "gradient norm, relative to 1 at the loss",
+    )
+    return picture(frame, labels, x_ticks, y_ticks, drawn, **data)
+
+
+def frame_around(curves: Sequence[FloatArray], steps: int) -> Frame:
+    """From the smallest to the largest finite value of any curve of log10, with a little room."""
     finite = [curve[np.isfinite(curve)] for curve in curves]
     values = np.concatenate([*finite, np.asarray(FIRST_DECADES)])
     low, high = float(values.min()), float(values.max())
     room = 0.03 * (high - low)
-    return low - room, high + room
+    return Frame(WIDTH, HEIGHT, 0.0, float(max(1, steps)), low - room, high + room)
 
 
 def _all_curves(trace: LayerTrace) -> list[FloatArray]:
