@@ -12,9 +12,9 @@ from rnndiag.drives import Drive, choose_drives, given_drive, probe_drive
 from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.given import GivenStates, checked_cotangent, load_readout
 from rnndiag.measure.trace import LayerTrace, TraceSetup, trace_module
-from rnndiag.measure.training_state import sequence_length_setting
 from rnndiag.progress import Progress
 from rnndiag.recognise.layers import ROOT, Recognition, RecurrentModule
+from rnndiag.recognise.settings import sequence_length_setting
 from rnndiag.rollout import Cells, inside_bytes
 
 if TYPE_CHECKING:

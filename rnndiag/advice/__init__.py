@@ -12,8 +12,12 @@ from rnndiag.advice.present_clip import PresentClip, judge_norm, judge_value
 from rnndiag.advice.snippets import FRAMEWORKS
 from rnndiag.advice.truncation import DEFAULT_BIAS, TruncationAdvice, advise_truncation
 from rnndiag.analysis import FileResult
-from rnndiag.measure.training_state import value_clip_setting
-from rnndiag.recognise.settings import Setting, clip_setting, truncation_setting
+from rnndiag.recognise.settings import (
+    Setting,
+    clip_setting,
+    truncation_setting,
+    value_clip_setting,
+)
 
 __all__ = ["Advice", "AdviceRequest", "Change", "ClippingAdvice", "TruncationAdvice", "advise"]
 

@@ -8,7 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from rnndiag.measure.training_state import Setting, TrainingState
+from rnndiag.measure.training_state import TrainingState
+from rnndiag.recognise.settings import Setting
 
 HARDLY_EVER = 0.01
 """A share of steps below which a setting is a safety net and nothing else."""

@@ -10,41 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from rnndiag.containers.checkpoint import Checkpoint, StoredTensor
+from rnndiag.measure.clip_value import clip_value_at
 from rnndiag.measure.second_moment import MeanSquare, OptimizerKind, mean_squares, optimizer_kind
 from rnndiag.recognise.optimizers import Optimizer, optimizers
 from rnndiag.recognise.parameters import match_parameters
-from rnndiag.recognise.settings import (
-    Setting,
-    clip_setting,
-    epoch_setting,
-    loss_scales,
-    sequence_length_setting,
-    value_clip_setting,
-)
-
-__all__ = [
-    "ParameterGradient",
-    "Setting",
-    "TrainingState",
-    "clip_setting",
-    "sequence_length_setting",
-    "training_state",
-    "value_clip_setting",
-]
-
-ROUND_NUMBERS = (1.0, 2.0, 2.5, 5.0, 10.0)
-"""What people choose as clip values, within a decade."""
-
-CLIPPED_BELOW = 0.01
-"""R of a run that is always clipped lies this little below its clip value (measured: 0.0499 at
-0.05): a random norm does so for one round number in fifty."""
-
-EXACTLY = 2e-5
-"""R of a run that is clipped at every step is its clip value but for the rounding of float32
-(measured: 5e-8 to 6e-6). So near to a number of two digits lies one random norm in 600."""
-
-CLIPPED_ABOVE = 1e-4
-"""No clipped norm is above its clip value but by rounding (measured: 6e-6 in a real file)."""
+from rnndiag.recognise.settings import Setting, epoch_setting, loss_scales
 
 
 class ParameterGradient(NamedTuple):
@@ -155,13 +125,14 @@ def training_state(
     epochs = [epoch for file in files if (epoch := epoch_setting(file)) is not None]
     squares, absent = mean_squares(chosen, kind)
     norm = None if absent else math.sqrt(sum(square.total for square in squares))
-    steps = [step for name in chosen.states if (step := chosen.step(name)) is not None]
-    rates, epsilons = chosen.settings("lr"), chosen.settings("eps")
-    clipped_at = None if norm is None else _clip_value(norm, files)
+    clipped_at = None if norm is None else clip_value_at(norm, files)
+    caveats = [*_several(found, chosen), *_caveats(chosen, kind, norm, scales)]
+    if clipped_at is not None:
+        caveats.append(f"probably clipped at {clipped_at:g}: the true norms are gone")
     return TrainingState(
         optimizer=kind,
-        step=int(max(steps)) if steps else None,
-        learning_rate=rates[0] if rates else None,
+        step=_step(chosen),
+        learning_rate=next(iter(chosen.settings("lr")), None),
         parameters=len(chosen.states),
         not_mapped=match.reason,
         gradient_rms_norm=norm,
@@ -171,19 +142,21 @@ def training_state(
             _gradient(square, f"{chosen.prefix}state.{square.parameter}", match.names)
             for square in squares
         ),
-        caveats=(
-            *_several(found, chosen),
-            *_caveats(chosen, kind, norm, scales),
-            *([] if clipped_at is None else [f"probably clipped at {clipped_at:g}: {GONE}"]),
-        ),
+        caveats=tuple(caveats),
         clipped_at=clipped_at,
         effective_steps=max((square.steps for square in squares), default=None),
         adds_weight_decay=_adds_weight_decay(chosen),
-        epsilon=epsilons[0] if epsilons else None,
+        epsilon=next(iter(chosen.settings("eps")), None),
         epoch=epochs[0] if epochs else None,
         loss_scale=scales[0].value if scales else None,
         contradicted=match.contradicted,
     )
+
+
+def _step(optimizer: Optimizer) -> int | None:
+    """Steps taken, the most of any parameter."""
+    steps = [step for each in optimizer.states if (step := optimizer.step(each)) is not None]
+    return int(max(steps)) if steps else None
 
 
 def _averages(optimizer: Optimizer) -> Iterator[StoredTensor]:
@@ -228,30 +201,3 @@ def _caveats(
             f"a loss scaler's state is in the file ({name} = {scale:g}): if gradients were not "
             "unscaled before the step, the norms are that many times too large"
         )
-
-
-GONE = "the true norms are gone"
-
-
-def _clip_value(norm: float, files: Sequence[Checkpoint]) -> float | None:
-    """The clip value that a norm lies at: the file's own, or a round number where it names none."""
-    settings = [setting for file in files if (setting := clip_setting(file)) is not None]
-    by_value = any(value_clip_setting(file) is not None for file in files)
-    guesses = [] if by_value else _round_numbers(norm)
-    candidates = [setting.value for setting in settings] or guesses
-    for value in candidates:
-        if -CLIPPED_ABOVE * value <= value - norm <= CLIPPED_BELOW * value:
-            return value
-    if settings or by_value or not norm > 0.0:
-        return None
-    short = float(f"{norm:.2g}")
-    return short if abs(short - norm) <= EXACTLY * norm else None
-
-
-def _round_numbers(norm: float) -> list[float]:
-    """Those of a norm's own decade."""
-    if norm <= 0:
-        return []
-    decade = 10.0 ** math.floor(math.log10(norm))
-    values = [float(f"{mantissa * decade:.3g}") for mantissa in ROUND_NUMBERS]
-    return [value for value in values if math.isfinite(value)]

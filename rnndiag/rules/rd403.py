@@ -14,7 +14,7 @@ Remedy: log the norm that clip_grad_norm_ returns and set the clip value near it
 from collections.abc import Iterable
 
 from rnndiag.analysis import FileResult
-from rnndiag.measure.training_state import clip_setting
+from rnndiag.recognise.settings import clip_setting
 from rnndiag.rounding import judged
 from rnndiag.rules.base import Finding, Rule
 from rnndiag.rules.needs import GRADIENT_NORM

@@ -13,7 +13,8 @@ from rnndiag.advice import AdviceRequest, advise
 from rnndiag.advice.present_clip import judge_norm, judge_value
 from rnndiag.analysis import Request, analyse
 from rnndiag.containers import read
-from rnndiag.measure.training_state import Setting, training_state
+from rnndiag.measure.training_state import training_state
+from rnndiag.recognise.settings import Setting
 
 SETTING = Setting("args.max_grad_norm", 2.0)
 
