@@ -44,8 +44,9 @@ class Mode:
         >>> Mode(0.9 + 1e-6j).period is None, round(Mode(0.9j).period, 9)
         (True, 4.0)
         """
-        angle = abs(cmath.phase(self.eigenvalue))
-        if angle < LEAST_ANGLE:
+        size, angle = abs(self.eigenvalue), abs(cmath.phase(self.eigenvalue))
+        # A zero has an angle, too: that of -0.0 is π.
+        if size == 0.0 or angle < LEAST_ANGLE:
             return None
         period = 2.0 * math.pi / angle
-        return period if period * abs(math.log(abs(self.eigenvalue))) < SPENT else None
+        return period if period * abs(math.log(size)) < SPENT else None

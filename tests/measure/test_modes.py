@@ -18,7 +18,10 @@ def test_a_turn_that_is_seen_has_its_period(size, steps):
     assert mode.period == pytest.approx(steps, rel=1e-12)
 
 
-@pytest.mark.parametrize("value", [0.9, 0.9 + 8e-9j, 0.9 + 1.5e-6j, 0.5 + 1e-2j, 1.0 + 1e-8j, 0.0])
+@pytest.mark.parametrize(
+    "value",
+    [0.9, 0.9 + 8e-9j, 0.9 + 1.5e-6j, 0.5 + 1e-2j, 1.0 + 1e-8j, 0.0, -0.0, complex(-0.0, -0.0)],
+)
 def test_what_is_gone_or_rounded_before_it_turns_has_none(value):
     """0.5 + 0.01i turns once in 314 steps, after which 2^-314 of it is left."""
     assert Mode(value).period is None
