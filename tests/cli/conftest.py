@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
+from cli.known_answers import Runner, public_cases
 
 from rnndiag.cli import run
 
@@ -19,3 +20,15 @@ def in_process(capsys):
         return subprocess.CompletedProcess(arguments, code, said.out, said.err)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def truth(shared):
+    """The known answers of ground_truth.json, by case."""
+    return public_cases(shared)
+
+
+@pytest.fixture
+def save(tmp_path):
+    """A torch module as a file, on which commands are run."""
+    return lambda module: Runner(tmp_path, module)

@@ -12,18 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli.known_answers import PRINTED, Runner, close, plain, public_cases
+from cli.known_answers import PRINTED, close, plain
 from torch import nn
-
-
-@pytest.fixture(scope="module")
-def truth(shared):
-    return public_cases(shared)
-
-
-@pytest.fixture
-def save(tmp_path):
-    return lambda module: Runner(tmp_path, module)
 
 
 def test_every_public_case_is_tested(truth):

@@ -6,18 +6,8 @@ import math
 
 import numpy as np
 import pytest
-from cli.known_answers import Runner, plain, public_cases
+from cli.known_answers import plain
 from torch import nn
-
-
-@pytest.fixture(scope="module")
-def truth(shared):
-    return public_cases(shared)
-
-
-@pytest.fixture
-def save(tmp_path):
-    return lambda module: Runner(tmp_path, module)
 
 
 def random_network(gain, size):

@@ -6,21 +6,10 @@ import numpy as np
 import pytest
 import torch
 from cli.command import rnndiag
-from cli.known_answers import Runner, close, plain, public_cases
+from cli.known_answers import Runner, close, plain
 from torch import nn
 
 from rnndiag.measure.jacobian_product import product_singular_values
-
-
-@pytest.fixture(scope="module")
-def truth(shared):
-    return public_cases(shared)
-
-
-@pytest.fixture
-def save(tmp_path):
-    return lambda module: Runner(tmp_path, module)
-
 
 TURN = np.linalg.qr(np.random.default_rng(0).standard_normal((5, 5)))[0]
 

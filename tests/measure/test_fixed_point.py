@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from measure.from_torch import cells_of
+from measure.plain_rnn import rnn
 from torch_oracle import CASES, make_module
 
 from rnndiag.cells import CELLS, LayerWeights
@@ -22,14 +23,6 @@ FOUND = 1e-10
 
 # Eigenvalues of matrices of order 10 in closed form: some ulps.
 EXACT = 1e-12
-
-
-def rnn(matrix, bias=0.0, activation="tanh"):
-    matrix = np.atleast_2d(np.asarray(matrix, float))
-    size = len(matrix)
-    bias = np.broadcast_to(np.asarray(bias, float), size)
-    weights = LayerWeights(np.ones((size, 1)), matrix, bias, np.zeros(size), None, activation)
-    return CELLS["rnn"](weights)
 
 
 def turning(gain, angle):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from measure.plain_rnn import rnn
 
-from rnndiag.cells import CELLS, LayerWeights
 from rnndiag.measure.fixed_point import measure_settling
 from rnndiag.measure.pushes import (
     PERTURBATION,
@@ -18,12 +18,7 @@ from rnndiag.measure.pushes import (
 
 
 def relu(matrix, bias=0.0):
-    matrix = np.array(matrix, float)
-    size = len(matrix)
-    weights = LayerWeights(
-        np.zeros((size, 1)), matrix, np.full(size, bias), np.zeros(size), None, "relu"
-    )
-    return CELLS["rnn"](weights)
+    return rnn(matrix, bias, "relu", weight_ih=0.0)
 
 
 # h' = relu(W h). A quarter turn of length 2 and -2 I send every h to 0 in two steps; in the third

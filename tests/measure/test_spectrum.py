@@ -11,9 +11,9 @@ import mpmath
 import numpy as np
 import pytest
 from measure.from_torch import cells_of
+from measure.plain_rnn import rnn
 from torch_oracle import make_module
 
-from rnndiag.cells import CELLS, LayerWeights
 from rnndiag.measure.eigenvalues import sorted_eigenvalues
 from rnndiag.measure.nonnormality import henrici, radius_uncertainty
 from rnndiag.measure.powers import transient_growth
@@ -21,14 +21,6 @@ from rnndiag.measure.spectrum import measure_spectrum
 
 # A norm or a well-conditioned eigenvalue of a matrix of order 10: some ulps.
 EXACT = 1e-12
-
-
-def rnn(matrix, activation="tanh"):
-    size = len(matrix)
-    zeros = np.zeros(size)
-    return CELLS["rnn"](
-        LayerWeights(np.ones((size, 1)), np.asarray(matrix, float), zeros, zeros, None, activation)
-    )
 
 
 def measured(matrix):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mpmath
 import numpy as np
 import pytest
+from measure.plain_rnn import rnn
 
 from rnndiag.cells import CELLS, LayerWeights
 from rnndiag.measure.textbook import textbook_curve
@@ -13,19 +14,11 @@ from rnndiag.measure.textbook import textbook_curve
 EXACT = 1e-12
 
 
-def rnn(matrix, activation="tanh"):
-    size = len(matrix)
-    zeros = np.zeros(size)
-    return CELLS["rnn"](
-        LayerWeights(np.ones((size, 1)), np.asarray(matrix, float), zeros, zeros, None, activation)
-    )
-
-
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_explicit_powers(activation):
     rng = np.random.default_rng(0)
     matrix, seed = rng.standard_normal((6, 6)) / 2, rng.standard_normal((3, 4, 6))
-    curve = textbook_curve(rnn(matrix, activation), seed, 40)
+    curve = textbook_curve(rnn(matrix, activation=activation), seed, 40)
     for lag in range(41):
         carried = seed.reshape(-1, 6) @ np.linalg.matrix_power(matrix, lag)
         ratio = np.linalg.norm(carried) / np.linalg.norm(seed)
