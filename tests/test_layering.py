@@ -12,7 +12,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 ORDER = (
-    {"_version", "errors", "escape", "paths", "progress", "rounding", "threads"},
+    {"_version", "errors", "escape", "paths", "progress", "rounding", "threads", "whole_file"},
     {"containers"},
     {"recognise"},
     {"cells"},
@@ -100,7 +100,7 @@ def calls(path: Path):
 
 OPENING = {"open", ".open", ".read_text", ".read_bytes", ".write_text", ".write_bytes", "FileIO"}
 OPENING |= {".fdopen", ".NamedTemporaryFile", ".memmap", ".fromfile", ".tofile", ".save"}
-MAY_OPEN = {"cli/configuration.py", "cli/output.py"}
+MAY_OPEN = {"cli/configuration.py", "cli/output.py", "whole_file.py"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=named)

@@ -17,6 +17,7 @@ from rnndiag.cli import CLOSED_PIPE
 from rnndiag.errors import InputCode, RnndiagError, cannot_write
 from rnndiag.escape import encodable, printable
 from rnndiag.progress import Progress, Silent
+from rnndiag.whole_file import write_whole
 
 if TYPE_CHECKING:
     from rnndiag.cli.formats import Formats
@@ -180,37 +181,8 @@ def _stdout() -> TextIO:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """All of the content or nothing: written beside the target, then renamed.
-
-    A link is followed; a pipe or device (/dev/null) is written to, never replaced.
-    """
-    import tempfile
-
-    temporary, shown = None, path
-    try:
-        if path.exists() and not path.is_file():
-            path.write_bytes(content)
-            return
-        path = path.resolve()
-        with tempfile.NamedTemporaryFile(
-            "wb", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            temporary = Path(file.name)
-            file.write(content)
-        # A temporary file is private; a report has the permissions that any new file gets.
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except OSError as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-        raise cannot_write(shown, error, "choose another file") from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    """All of the content or nothing; raises RD008."""
+    write_whole(path, (content,), "choose another file")
 
 
 def _screen(to_terminal: bool, to_file: bool) -> Screen:
