@@ -14,6 +14,7 @@ from rnndiag.advice.present import PresentTruncation, judge_present
 from rnndiag.analysis import LayerResult
 from rnndiag.measure.drive_trace import DriveTrace
 from rnndiag.measure.truncation import TruncationCurves
+from rnndiag.measure.verdict import GROWING
 from rnndiag.recognise.layers import ROOT
 from rnndiag.recognise.settings import Setting
 
@@ -35,9 +36,6 @@ TruncationStatus = Literal[
 ]
 
 Number = TypeVar("Number", int, float)
-
-GROWING = {"growing", "exploding"}
-"""Verdicts of a drive under which gradients grow with every step back."""
 
 
 @dataclass(frozen=True)

@@ -32,10 +32,14 @@ class LayerTrace:
     """log10 of the same seeds carried through W_hhᵀ alone; of a plain RNN only."""
 
     @property
+    def deciding(self) -> list[DriveTrace]:
+        """The drives on which the verdict rests, on all of them together."""
+        return [drive for drive in self.drives if drive.deciding]
+
+    @property
     def headline(self) -> DriveTrace:
         """The deciding drive under which the gradient lasts longest: the one that is quoted."""
-        deciding = [drive for drive in self.drives if drive.deciding]
-        return max(deciding, key=lambda drive: float(drive.log10_gradient_norm[-1]))
+        return max(self.deciding, key=lambda drive: float(drive.log10_gradient_norm[-1]))
 
 
 @dataclass(frozen=True)

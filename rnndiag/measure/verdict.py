@@ -13,6 +13,9 @@ Verdict = Literal["exploding", "growing", "stable", "vanishing", "mixed"]
 growing: a positive rate, less than three decades. vanishing: below 1e-3 of the seed at the last
 lag. stable: none of these. mixed: deciding drives disagree; never the verdict of one drive."""
 
+GROWING: frozenset[Verdict] = frozenset({"growing", "exploding"})
+"""Verdicts of a drive under which the gradient grows with every step back."""
+
 EXPLODING_DECADES = 3.0
 """Growth in decades that is called exploding. Over 132 real layers at T = 200, two reach it under
 each of zero, weak and normal input, fifteen under at least one, most of them healthy on their

@@ -9,11 +9,9 @@ from rnndiag.measure.drive_trace import DriveTrace, StateGrowth
 from rnndiag.measure.loss_gradient import LossGradient
 from rnndiag.measure.lyapunov import LyapunovSpectrum
 from rnndiag.measure.trace import LayerTrace
+from rnndiag.measure.verdict import GROWING
 from rnndiag.readings.words import counted
 from rnndiag.rounding import power_of_ten
-
-GROWING = {"exploding", "growing"}
-"""Verdicts that say that the gradient grows."""
 
 
 def read_trace(trace: LayerTrace) -> list[str]:
@@ -39,9 +37,7 @@ def read_trace(trace: LayerTrace) -> list[str]:
         sentences.append(
             f"{drive.dead_cells} memory cells are saturated out of reach of any loss (dead)."
         )
-    if not any(
-        d.deciding and d.drive in {"embedding", "onehot", "given", "probe"} for d in trace.drives
-    ):
+    if not any(d.drive in {"embedding", "onehot", "given", "probe"} for d in trace.deciding):
         sentences.append(
             "Measured on synthetic input: growth and decay depend on the data, so give yours with "
             "--input FILE for a verdict on it."
@@ -77,7 +73,7 @@ NOTABLE_RISE = 1.0
 
 def _rise(trace: LayerTrace) -> Iterator[str]:
     """How large a gradient gets that does not surely grow, so that its verdict does not tell."""
-    unsure = [drive for drive in trace.drives if drive.deciding and drive.verdict not in GROWING]
+    unsure = [drive for drive in trace.deciding if drive.verdict not in GROWING]
     highest = max(unsure, key=lambda drive: drive.decay.growth_log10, default=None)
     if highest is None or highest.decay.growth_log10 < NOTABLE_RISE:
         return
@@ -89,7 +85,7 @@ def _rise(trace: LayerTrace) -> Iterator[str]:
 
 def _overflow(trace: LayerTrace) -> str:
     """Where some input explodes because its states do, however short that cuts the gradient."""
-    if any(drive.deciding and drive.overflow_step is not None for drive in trace.drives):
+    if any(drive.overflow_step is not None for drive in trace.deciding):
         return ", or the forward pass overflows"
     return ""
 
@@ -114,9 +110,8 @@ HALVINGS_TO_1E3 = math.log2(1000)
 def _split(trace: LayerTrace) -> str:
     """Which deciding input has which verdict."""
     names: dict[str, list[str]] = {}
-    for drive in trace.drives:
-        if drive.deciding:
-            names.setdefault(drive.verdict, []).append(drive.drive)
+    for drive in trace.deciding:
+        names.setdefault(drive.verdict, []).append(drive.drive)
     return ", ".join(f"{verdict} under {' and '.join(of)}" for verdict, of in names.items())
 
 

@@ -30,7 +30,7 @@ def check(result: FileResult, rule: Rule) -> Iterable[Finding]:
     for layer in mapped(result):
         if layer.item.trace is None:
             continue
-        decays = [drive.decay for drive in layer.item.trace.drives if drive.deciding]
+        decays = [drive.decay for drive in layer.item.trace.deciding]
         surely = layer.radius - (layer.state_map.eigenvalue_uncertainty or 0.0)
         all_decay = all(d.rate_ci95 is not None and judged(d.rate_ci95[1]) < 0.0 for d in decays)
         if judged(surely) > 1.0 and all_decay:

@@ -23,7 +23,7 @@ from rnndiag.rules.traces import exploding, names, traced
 def check(result: FileResult, rule: Rule) -> Iterable[Finding]:
     """One finding for each layer that explodes under some drive and not under all deciding."""
     for layer in traced(result):
-        found = exploding(layer.drives, rule.limit)
+        found = exploding(layer.trace.drives, rule.limit)
         spared = [drive for drive in layer.deciding if drive not in found]
         if not found or not spared:
             continue

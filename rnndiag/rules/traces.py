@@ -14,6 +14,7 @@ from rnndiag.rounding import judged
 
 if TYPE_CHECKING:
     from rnndiag.measure.drive_trace import DriveTrace
+    from rnndiag.measure.trace import LayerTrace
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Traced:
     """One layer that was traced."""
 
     item: LayerResult
-    drives: tuple[DriveTrace, ...]
+    trace: LayerTrace
 
     @property
     def label(self) -> str:
@@ -30,15 +31,15 @@ class Traced:
 
     @property
     def deciding(self) -> list[DriveTrace]:
-        """The drives on which a verdict rests, on all of them together."""
-        return [drive for drive in self.drives if drive.deciding]
+        """The drives on which its verdict rests."""
+        return self.trace.deciding
 
 
 def traced(result: FileResult) -> Iterator[Traced]:
     """Every layer that has a trace."""
     for item in result.layers:
         if item.trace is not None:
-            yield Traced(item, item.trace.drives)
+            yield Traced(item, item.trace)
 
 
 def exploding(drives: Iterable[DriveTrace], decades: float) -> list[DriveTrace]:
