@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -117,45 +117,47 @@ UNITS = "it holds for this loss and its reduction, this batch size and sequence 
 
 
 def _from_norms(norms: np.ndarray, word: str, left_out: int) -> ClippingAdvice:
+    """A percentile of many norms, the root mean square of few."""
     few = len(norms) < FEWEST
     # Relative to the largest: the square of 1e-200 is 0, and the sum of two of 1e308 is infinite.
-    relative = norms / norms.max()
-    mean, median, percentile = (
-        float(found * norms.max())
-        for found in (
-            np.sqrt(np.mean(relative**2)),
-            np.median(relative),
-            np.percentile(relative, PERCENTILE),
-        )
-    )
-    value = float(f"{mean if few else percentile:.3g}")
+    largest = norms.max()
+    relative = norms / largest
+    mean = float(np.sqrt(np.mean(relative**2)) * largest)
+    median = float(np.median(relative) * largest)
+    value = mean if few else float(np.percentile(relative, PERCENTILE) * largest)
+    max_norm = float(f"{value:.3g}")
+    fires = float(np.mean(norms > max_norm))
     what = "root mean square" if few else f"{PERCENTILE}th percentile"
-    fires = float(np.mean(norms > value))
-    caveats = [UNITS]
-    if few:
-        shown = "one norm shows" if len(norms) == 1 else f"{len(norms)} norms show"
-        caveats.append(f"{shown} no spikes: a percentile needs {FEWEST}")
-    if word == "captured" and left_out:
-        caveats.append(f"{left_out} captured norms are not finite and were left out")
-    near = float(np.mean(norms >= (1.0 - PILE[0]) * norms.max()))
-    if not few and near > PILE[1]:
-        caveats.append(
-            f"{near:.0%} of the norms lie at the largest, {norms.max():.4g}: they were probably "
-            "logged after clipping; log what clip_grad_norm_ returns, which is the norm before"
-        )
     return ClippingAdvice(
-        max_norm=value,
+        max_norm=max_norm,
         basis="logged-norms" if word == "logged" else "probe",
         reasonable_range=(SPREAD[0] * mean, SPREAD[1] * mean) if few else None,
         reason=f"the one {word} norm, {mean:.4g}"
         if len(norms) == 1
         else (
             f"{what} of {len(norms):,} {word} norms (median {median:.4g}, "
-            f"largest {norms.max():.4g}); it would have clipped {fires:.1%} of those steps"
+            f"largest {largest:.4g}); it would have clipped {fires:.1%} of those steps"
         ),
-        caveats=tuple(caveats),
+        caveats=tuple(_norm_caveats(norms, word, left_out)),
         fires=fires if len(norms) > 1 else None,
     )
+
+
+def _norm_caveats(norms: np.ndarray, word: str, left_out: int) -> Iterator[str]:
+    """What to bear in mind about measured norms."""
+    yield UNITS
+    few = len(norms) < FEWEST
+    if few:
+        shown = "one norm shows" if len(norms) == 1 else f"{len(norms)} norms show"
+        yield f"{shown} no spikes: a percentile needs {FEWEST}"
+    if word == "captured" and left_out:
+        yield f"{left_out} captured norms are not finite and were left out"
+    near = float(np.mean(norms >= (1.0 - PILE[0]) * norms.max()))
+    if not few and near > PILE[1]:
+        yield (
+            f"{near:.0%} of the norms lie at the largest, {norms.max():.4g}: they were probably "
+            "logged after clipping; log what clip_grad_norm_ returns, which is the norm before"
+        )
 
 
 def _already_clipped(state: TrainingState, norm: float, clipped_at: float) -> ClippingAdvice:
