@@ -27,18 +27,20 @@ class Optimizer:
     states: Mapping[str, Mapping[str, StoredTensor]]
     """Parameter id to key to running average, in the order of the file."""
 
-    order: tuple[tuple[str, ...], ...]
-    """Parameter ids of each group as the file lists them, those without state included."""
-
-    group_names: tuple[str, ...]
+    groups: Mapping[str, tuple[str, ...]]
+    """Name of each parameter group to its parameters' ids as the file lists them, those without
+    state included."""
 
     checkpoint: Checkpoint
 
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Parameter ids in the order in which the optimizer was given the parameters."""
+        return tuple(each for ids in self.groups.values() for each in ids)
+
     @cached_property
-    def groups(self) -> Mapping[str, str]:
-        """Parameter id to parameter group, as far as the file lists them."""
-        pairs = zip(self.group_names, self.order, strict=True)
-        return {each: group for group, ids in pairs for each in ids}
+    def _group_of(self) -> Mapping[str, str]:
+        return {each: group for group, ids in self.groups.items() for each in ids}
 
     def shape(self, parameter: str) -> tuple[int, ...] | None:
         """Of a parameter's running averages, which is its own; None where it has none."""
@@ -51,12 +53,12 @@ class Optimizer:
 
     def settings(self, key: str) -> list[float | None]:
         """A number from every parameter group."""
-        return [self._in_group(group, key) for group in self.group_names]
+        return [self._in_group(group, key) for group in self.groups]
 
     def setting(self, key: str, parameter: str) -> float | None:
         """A number from a parameter's group, or from the only group there is."""
-        only = self.group_names[0] if len(self.group_names) == 1 else None
-        group = self.groups.get(parameter, only)
+        only = next(iter(self.groups)) if len(self.groups) == 1 else None
+        group = self._group_of.get(parameter, only)
         return None if group is None else self._in_group(group, key)
 
     def step(self, parameter: str) -> float | None:
@@ -66,7 +68,7 @@ class Optimizer:
     @property
     def decoupled(self) -> bool | None:
         """Whether weight decay bypasses the averages; None where the file does not say."""
-        for group in self.group_names:
+        for group in self.groups:
             key = f"{self.prefix}param_groups.{group}.decoupled_weight_decay"
             value = self.checkpoint.values.get(key)
             if isinstance(value, bool):
@@ -94,13 +96,7 @@ def optimizers(checkpoint: Checkpoint) -> list[Optimizer]:
             if key.startswith("params."):
                 params.append(name)
     return [
-        Optimizer(
-            prefix,
-            own,
-            _order(prefix, own, groups[prefix], checkpoint),
-            tuple(groups[prefix]),
-            checkpoint,
-        )
+        Optimizer(prefix, own, _identified(groups[prefix], prefix, own, checkpoint), checkpoint)
         for prefix, own in states.items()
     ]
 
@@ -122,13 +118,16 @@ def _entry(name: str) -> _Entry | None:
     return _Entry(f"{prefix[1:]}." if prefix else "", parameter, key)
 
 
-def _order(
+def _identified(
+    groups: Mapping[str, Iterable[str]],
     prefix: str,
     states: Iterable[str],
-    groups: Mapping[str, Iterable[str]],
     checkpoint: Checkpoint,
-) -> tuple[tuple[str, ...], ...]:
-    """Parameter ids by group: values as they are, tensors as the state that has them as its key."""
+) -> dict[str, tuple[str, ...]]:
+    """Names of a group's parameters to their ids: a plain value is the id itself.
+
+    A tensor is known by the state that has it as its key.
+    """
     keys = {}
     for each in states:
         tensor = checkpoint.tensors.get(f"{prefix}state.{each}")
@@ -141,7 +140,7 @@ def _order(
         # A parameter that has no state is known by its own name.
         return keys.get(checkpoint.tensors[name].identity, name)
 
-    return tuple(tuple(map(identified, names)) for names in groups.values())
+    return {group: tuple(map(identified, names)) for group, names in groups.items()}
 
 
 def number_at(checkpoint: Checkpoint, name: str) -> float | None:

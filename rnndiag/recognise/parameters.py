@@ -45,7 +45,7 @@ def match_parameters(optimizer: Optimizer, model: Checkpoint) -> Match:
     keyed = keyed or _by_name(optimizer, parameters)
     if keyed is not None:
         return Match(keyed)
-    if not optimizer.states.keys() <= {each for group in optimizer.order for each in group}:
+    if not optimizer.states.keys() <= set(optimizer.order):
         return Match(reason="the file does not list the optimizer's parameters in their order")
     return _by_order(optimizer, {name: tensor.shape for name, tensor in parameters.items()})
 
@@ -101,7 +101,7 @@ def _by_name(optimizer: Optimizer, parameters: Mapping[str, StoredTensor]) -> di
 
 def _by_order(optimizer: Optimizer, shapes: Mapping[str, Shape]) -> Match:
     """The only way in which order and shapes fit."""
-    groups = [tuple(map(optimizer.shape, ids)) for ids in optimizer.order]
+    groups = [tuple(map(optimizer.shape, ids)) for ids in optimizer.groups.values()]
     count = sum(map(len, groups))
     ways = ways_to_fit(groups, shapes)
     if not ways:
@@ -116,6 +116,5 @@ def _by_order(optimizer: Optimizer, shapes: Mapping[str, Shape]) -> Match:
             reason=f"its {count} parameters fit the model's {len(shapes)} tensors in several ways "
             f"(one of them is {first} or {second})"
         )
-    ids = [each for group in optimizer.order for each in group]
-    pairs = zip(ids, ways[0], strict=True)
+    pairs = zip(optimizer.order, ways[0], strict=True)
     return Match({each: name for each, name in pairs if each in optimizer.states})
