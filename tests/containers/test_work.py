@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import pickle
 import struct
 import tracemalloc
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,19 @@ from rnndiag.containers import read
 from rnndiag.containers.budget import MAX_WORK
 from rnndiag.containers.window import MAX_READ_BYTES
 from rnndiag.errors import InputCode
+
+
+@pytest.fixture(autouse=True)
+def collector_of_a_fresh_process() -> Iterator[None]:
+    """The collector must not look through what other tests have left, torch among it.
+
+    New containers by the million make it do so again and again, and the command itself starts with
+    none of that.
+    """
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def refusal(path: str) -> str:
