@@ -13,7 +13,7 @@ from rnndiag.containers.folders import closed, is_distributed, is_empty, is_fold
 from rnndiag.containers.safetensors_index import shards_in
 from rnndiag.containers.source import special_kind
 from rnndiag.errors import RnndiagError, reason
-from rnndiag.paths import shown_path
+from rnndiag.paths import identity, shown_path
 
 EMPTY_PYTHON = (".py", ".pyi", ".typed")
 EMPTY_TEXT = (
@@ -44,14 +44,14 @@ def candidates_of(paths: Sequence[str], allow_empty: bool) -> Iterator[Candidate
             if known is None or candidate.named:
                 found[candidate.path] = candidate
     # Named under any of its names, a file must give a verdict.
-    must = {_identity(path) for path, candidate in found.items() if candidate.named}
+    must = {identity(path) for path, candidate in found.items() if candidate.named}
     seen: set[tuple[int, int] | None] = set()
     for path in sorted(found, key=lambda path: (shown_path(path), path)):
-        identity = _identity(path)
-        if identity is None or identity not in seen:
-            seen.add(identity)
+        file = identity(path)
+        if file is None or file not in seen:
+            seen.add(file)
             candidate = found[path]
-            yield replace(candidate, named=candidate.named or identity in must)
+            yield replace(candidate, named=candidate.named or file in must)
 
 
 def _meant(path: str, allow_empty: bool) -> Iterator[Candidate]:
@@ -124,12 +124,3 @@ def _no_folder(path: str, why: str) -> Candidate:
     what = f"a folder that cannot be looked into: {why}"
     error = cannot_open(what, "make it readable, or name files elsewhere")
     return Candidate(path, named=False, error=error)
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    """The same for two names of one file; None where it cannot be opened at all."""
-    try:
-        status = Path(path).stat()
-    except (OSError, ValueError):
-        return None
-    return status.st_dev, status.st_ino

@@ -1,4 +1,4 @@
-"""How a file is named in a report: from where the command was run, on no particular machine."""
+"""How a file is named in a report, on no particular machine; whether two names are one file."""
 
 from __future__ import annotations
 
@@ -21,3 +21,12 @@ def shown_path(path: str) -> str:
     normal = os.path.normpath(path)
     below = os.path.join(os.getcwd(), "")  # noqa: PTH109, PTH118 (a hostile path need not survive Path())
     return normal.removeprefix(below) if os.path.isabs(normal) else normal  # noqa: PTH117 (the same)
+
+
+def identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """The same for two names of one file; None where nothing can be reached."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 (a hostile path need not survive Path())
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino

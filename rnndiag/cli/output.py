@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import typer
 from rnndiag.cli import CLOSED_PIPE
 from rnndiag.errors import InputCode, RnndiagError, cannot_write
 from rnndiag.escape import encodable, printable
+from rnndiag.paths import identity
 from rnndiag.progress import Progress, Silent
 from rnndiag.whole_file import write_whole
 
@@ -116,27 +116,20 @@ def _spare_sources(report: Report, chosen: Formats, output: Output) -> None:
     """Raise RD008 where a report would replace a file that it tells of: nobody has it twice."""
     named = (None if output.to_stdout else output.output, output.plot)
     targets = [*(Path(name) for name in named if name), *(target for _, target in chosen.also)]
-    if not any(map(_identity, targets)):
+    # A pipe or a device is written to, and replaced by nothing.
+    targets = [target for target in targets if target.is_file()]
+    if not targets:
         return
     # What is no checkpoint at all may be the report of an earlier call.
     others = (s.name for s in report.skipped_files if s.code is InputCode.NO_RECURRENT_WEIGHTS)
     sources = [*(file.path for file in report.files), *others]
     sources += [value for value in report.settings.values() if isinstance(value, str)]
     sources += [report.baseline.path] if report.baseline is not None else []
-    known = {_identity(source) for source in sources} - {None}
+    known = {identity(source) for source in sources} - {None}
     for target in targets:
-        if _identity(target) in known:
+        if identity(target) in known:
             what = f"{target} cannot be written: it was read for this report"
             raise RnndiagError(InputCode.CANNOT_WRITE, what, "choose another file")
-
-
-def _identity(path: str | Path) -> tuple[int, int] | None:
-    """The same for two names of one regular file."""
-    try:
-        status = os.stat(path)  # noqa: PTH116 (a hostile path need not survive Path())
-    except (OSError, ValueError):
-        return None
-    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
 def _rendered(report: Report, name: str, to_terminal: bool = False, to_file: bool = True) -> str:
