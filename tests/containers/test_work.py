@@ -107,6 +107,18 @@ def test_long_keys_are_not_copied(tmp_path: Path) -> None:
     assert peak < 50_000_000
 
 
+def test_a_packed_pickle_is_in_memory_once(tmp_path: Path) -> None:
+    """Unpacked, its string as bytes and as text are three copies; the archive kept a fourth."""
+    size = 20_000_000
+    pickled = b"X" + struct.pack("<I", size) + b"a" * size + b"."
+    path = torch_zip(tmp_path, pickled, {}, None, zipfile.ZIP_DEFLATED)
+    tracemalloc.start()
+    read(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3.5 * size
+
+
 def test_an_archive_of_too_many_members_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "members.pt"
     with zipfile.ZipFile(path, "w") as archive:
