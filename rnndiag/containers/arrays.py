@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
+import zlib
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +12,16 @@ import numpy.typing as npt
 from rnndiag.containers.folders import is_file
 from rnndiag.errors import InputCode, RnndiagError
 
+DAMAGE = (
+    *(OSError, ValueError, EOFError, KeyError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
+)
+"""What numpy raises for a file that is none of its own, or damaged, cut or encrypted."""
+
 ALONE = "array"
 """What the one array of an .npy is called."""
+
+NOT_READABLE = "is not a readable .npy, .npz or .safetensors file"
 
 
 def read_arrays(path: str) -> dict[str, npt.NDArray[np.float64]]:
@@ -38,9 +48,13 @@ def _load(path: str) -> dict[str, npt.NDArray[np.generic]]:
         if isinstance(loaded, np.ndarray):
             return {ALONE: loaded}
         with loaded:
-            return {name: loaded[name] for name in loaded.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise _unusable(path, "is not a readable .npy, .npz or .safetensors file") from error
+            arrays = {name: loaded[name] for name in loaded.files}
+    except DAMAGE as error:
+        raise _unusable(path, NOT_READABLE) from error
+    # Of any other zip, a checkpoint too, numpy gives the members as bytes.
+    if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+        raise _unusable(path, NOT_READABLE)
+    return arrays
 
 
 def _numbers(name: str, array: npt.NDArray[np.generic], path: str) -> npt.NDArray[np.float64]:
