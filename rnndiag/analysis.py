@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from rnndiag.cells import build_cell
 from rnndiag.containers import read
 from rnndiag.containers.checkpoint import Checkpoint
 from rnndiag.errors import InputCode, RnndiagError
+from rnndiag.measure.training_scale import TrainingScale, training_scales
 from rnndiag.measure.training_state import TrainingState, training_state
 from rnndiag.measure.weights import WeightHealth, measure_weights
 from rnndiag.progress import Progress, Silent
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     # What inspecting a file does not need is loaded where it is: start-up is most of its time.
     from rnndiag.measure.spectrum import Spectrum
     from rnndiag.measure.trace import LayerTrace
+    from rnndiag.measure.verdict import LengthBasis
     from rnndiag.rollout import Cells
     from rnndiag.tracing import TraceRequest
 
@@ -73,6 +75,9 @@ class LayerResult:
     not_measured: str | None = None
     """Why spectrum or trace are missing although they were asked for."""
 
+    in_training: TrainingScale | None = None
+    """How large its inputs and states were in training, where an optimizer's state says it."""
+
 
 @dataclass(frozen=True)
 class FileResult:
@@ -122,11 +127,15 @@ def analyse(checkpoint: Checkpoint, request: Request, require_layers: bool = Tru
     if request.measures:
         _require_time(modules)
     request = _fitted(request, modules)
-    request, source = _of_certain_length(request, _files(checkpoint, companion))
+    modules = _settled(modules, request)
+    files = _files(checkpoint, companion)
+    request, source = _of_certain_length(request, files)
+    asked = request.training_state or request.trace is not None
+    scales = training_scales(modules, *files) if asked else {}
     layers = [
         result
         for module in modules
-        for result in _measure_module(module, recognition, checkpoint, request)
+        for result in _measure_module(module, recognition, checkpoint, request, scales)
     ]
     seq_len = None if request.trace is None else request.trace.seq_len
     return FileResult(checkpoint, recognition, tuple(layers), state, seq_len, source, companion)
@@ -141,6 +150,16 @@ def _fitted(request: Request, modules: Sequence[RecurrentModule]) -> Request:
     return replace(request, trace=fitted_request(modules, request.trace))
 
 
+def _settled(modules: Sequence[RecurrentModule], request: Request) -> Sequence[RecurrentModule]:
+    """Modules of which a probe knows the activation."""
+    probe = None if request.trace is None else request.trace.probe
+    if probe is None:
+        return modules
+    from rnndiag.probe import with_recorded_activation
+
+    return [with_recorded_activation(module, probe) for module in modules]
+
+
 def _of_certain_length(request: Request, files: Sequence[Checkpoint]) -> tuple[Request, str]:
     """The request with the steps that will be traced, and who says so."""
     if request.trace is None:
@@ -148,7 +167,12 @@ def _of_certain_length(request: Request, files: Sequence[Checkpoint]) -> tuple[R
     from rnndiag.tracing import sequence_length
 
     seq_len, source = sequence_length(files, request.trace)
-    return replace(request, trace=replace(request.trace, seq_len=seq_len)), source
+    basis = LENGTH_BASES.get(source, "file")
+    trace = replace(request.trace, seq_len=seq_len, length_basis=basis)
+    return replace(request, trace=trace), source
+
+
+LENGTH_BASES: Mapping[str, LengthBasis] = {"given": "given", "default": "assumed"}
 
 
 def _companion(path: str | None) -> Checkpoint | None:
@@ -214,7 +238,11 @@ def _matches(module: RecurrentModule, pattern: str) -> bool:
 
 
 def _measure_module(
-    module: RecurrentModule, recognition: Recognition, checkpoint: Checkpoint, request: Request
+    module: RecurrentModule,
+    recognition: Recognition,
+    checkpoint: Checkpoint,
+    request: Request,
+    scales: Mapping[str, TrainingScale],
 ) -> list[LayerResult]:
     """Every layer of one module, bottom to top, forward before reverse."""
     health = [measure_weights(layer) for layer in module.flat]
@@ -234,11 +262,12 @@ def _measure_module(
             if reason is None:
                 traces = list(
                     trace_recurrent(
-                        module, cells, recognition, checkpoint, request.trace, request.progress
+                        *(module, cells, recognition, checkpoint, request.trace, scales),
+                        request.progress,
                     )
                 )
     return [
-        LayerResult(*of_layer, not_measured=reason)
+        LayerResult(*of_layer, not_measured=reason, in_training=scales.get(of_layer[0].label))
         for of_layer in zip(module.flat, health, spectra, traces, strict=True)
     ]
 

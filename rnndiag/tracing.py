@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rnndiag.cells.base import FloatArray
 from rnndiag.containers.checkpoint import Checkpoint
-from rnndiag.drives import Drive, choose_drives, given_drive, probe_drive
+from rnndiag.drives import Drive, given_drive, probe_drive
 from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.given import GivenStates, checked_cotangent, load_readout
+from rnndiag.inputs.choice import Chosen, Setting, choose_drives
 from rnndiag.measure.trace import LayerTrace, TraceSetup, trace_module
+from rnndiag.measure.training_scale import TrainingScale
+from rnndiag.measure.verdict import LengthBasis
 from rnndiag.progress import Progress
 from rnndiag.recognise.layers import ROOT, Recognition, RecurrentModule
 from rnndiag.recognise.settings import sequence_length_setting
@@ -37,6 +40,9 @@ class TraceRequest:
 
     seq_len: int | None = None
     """None: the length of the given inputs, else the file's own setting, else 200."""
+
+    length_basis: LengthBasis = "given"
+    """Who says so; set with `seq_len` once it is certain."""
 
     batch: int = 8
     seed: int = 0
@@ -86,6 +92,7 @@ def trace_recurrent(
     recognition: Recognition,
     checkpoint: Checkpoint,
     trace: TraceRequest,
+    scales: Mapping[str, TrainingScale],
     progress: Progress,
 ) -> Iterator[LayerTrace]:
     """Every layer's trace, bottom to top, forward before reverse.
@@ -97,13 +104,57 @@ def trace_recurrent(
         for traces in _trace_recorded(module, cells, recorded, trace, progress):
             yield from traces
         return
-    seq_len, _ = sequence_length((checkpoint,), trace)
-    drives = _drives(module, recognition, checkpoint, trace)
-    setup = _setup(module, cells, trace, seq_len)
+    chosen = _chosen(module, cells, recognition, checkpoint, trace, scales)
+    setup = replace(
+        _setup(module, cells, trace, trace.seq_len or DEFAULT_SEQ_LEN),
+        progress=progress,
+        hidden_in_training=_hidden_in_training(module, scales),
+        not_generated=chosen.not_generated,
+    )
     if trace.readout is not None:
         setup = replace(setup, readout_oh=load_readout(trace.readout, checkpoint, module))
-    for traces in trace_module(cells, drives, replace(setup, progress=progress)):
-        yield from traces
+    traces = trace_module(cells, chosen.drives, setup)
+    if module.flat[0].activation_is_assumed:
+        relu = _as_relu(cells)
+        again = _chosen(module, relu, recognition, checkpoint, trace, scales)
+        traces = _with_relu(relu, [d for d in again.drives if d.deciding], setup, traces)
+    for of_depth in traces:
+        yield from of_depth
+
+
+def _as_relu(cells: Cells) -> Cells:
+    """The same weights with the other activation that PyTorch's plain RNN has."""
+    return [
+        [replace(cell, weights=replace(cell.weights, activation="relu")) for cell in sides]
+        for sides in cells
+    ]
+
+
+def _with_relu(
+    relu: Cells, drives: Sequence[Drive], setup: TraceSetup, traces: list[list[LayerTrace]]
+) -> list[list[LayerTrace]]:
+    """A plain RNN whose activation nobody says: what it would do with ReLU, under what decides.
+
+    Only where the states then have about the size that they had in training, if that is known.
+    """
+    plain = replace(setup, exponents=0, compare_lags=False, strict=True)
+    again = trace_module(relu, drives, plain)
+    return [
+        [
+            replace(trace, as_relu=tuple(as_relu.deciding))
+            for trace, as_relu in zip(one, other, strict=True)
+        ]
+        for one, other in zip(traces, again, strict=True)
+    ]
+
+
+def _hidden_in_training(
+    module: RecurrentModule, scales: Mapping[str, TrainingScale]
+) -> list[float | None]:
+    if module.bidirectional:
+        return []
+    found = [scales.get(layer.label) for layer in module.flat]
+    return [None if scale is None else scale.hidden for scale in found]
 
 
 def _trace_recorded(
@@ -130,12 +181,21 @@ def _trace_recorded(
     return trace_recorded(cells, recorded, initial, probe_drive(recorded.inputs_tbi), setup)
 
 
-def _drives(
-    module: RecurrentModule, recognition: Recognition, checkpoint: Checkpoint, trace: TraceRequest
-) -> tuple[Drive, ...]:
+def _chosen(
+    module: RecurrentModule,
+    cells: Cells,
+    recognition: Recognition,
+    checkpoint: Checkpoint,
+    trace: TraceRequest,
+    scales: Mapping[str, TrainingScale],
+) -> Chosen:
     if trace.inputs_tbi is not None:
-        return (given_drive(trace.inputs_tbi, "the given inputs"),)
-    return choose_drives(module, recognition, checkpoint, trace.drive)
+        return Chosen((given_drive(trace.inputs_tbi, "the given inputs"),))
+    steps = trace.seq_len or DEFAULT_SEQ_LEN
+    scale = scales.get(module.flat[0].label)
+    _require_memory(cells, steps, trace.batch, trace.cotangents)
+    setting = Setting(module, cells, recognition, checkpoint, scale, trace.seed, steps, trace.batch)
+    return choose_drives(setting, trace.drive)
 
 
 def unfit(module: RecurrentModule, trace: TraceRequest) -> str | None:
@@ -194,6 +254,7 @@ def _setup(module: RecurrentModule, cells: Cells, trace: TraceRequest, seq_len: 
         exponents=trace.exponents,
         compare_lags=trace.compare_lags,
         biases=_has_biases(module),
+        length_basis=trace.length_basis,
         initial=None if trace.initial is None else trace.initial.of_module(module, batch),
         cotangent_nbh=None
         if trace.cotangent_nbh is None

@@ -18,6 +18,7 @@ ORDER = (
     {"cells"},
     {"rollout", "drives", "given", "probe"},
     {"measure"},
+    {"inputs"},
     {"tracing"},
     {"analysis"},
     {"comparison"},

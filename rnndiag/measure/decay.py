@@ -17,16 +17,26 @@ BLOCKS = 10
 LOG_SMALLEST_FLOAT16 = -14.0 * math.log(2.0)
 """ln of the smallest normal float16, 2^-14: below it bits are lost, and below 2^-24 everything."""
 
+FEWEST_LAGS = 20
+"""Lags from which on a slope is called a rate: two in each of the ten blocks. Over fewer no interval
+is narrow, and the curve itself is all there is to say."""
+
 STUDENT_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 """Student's t at 97.5 % for 1 … 9 degrees of freedom."""
 
 
 @dataclass(frozen=True)
 class Decay:
-    """How φ_k, the gradient's size at lag k relative to the seed's, behaves."""
+    """How φ_k, the gradient's size at lag k, behaves.
+
+    Growth is counted from the layer's own lag 0: the weights between it and the loss multiply every
+    lag alike. What is left is counted from the larger of its lags 0 and 1: how the loss weighs the
+    units is the readout's matter, and no memory is lost by it.
+    """
 
     rate_per_step: float | None
-    """Slope of ln φ, nats per step; -inf where φ drops to exact zero at once; None for one lag."""
+    """Slope of ln φ, nats per step; -inf where φ drops to exact zero; None over fewer than 20
+    lags."""
 
     rate_ci95: tuple[float, float] | None
     """95 % interval of the rate from block means; None for fewer than two steps of slope."""
@@ -35,17 +45,20 @@ class Decay:
     """ln 2 / −rate in steps; None where φ does not decay, or not surely (95 %)."""
 
     horizons: tuple[int | None, int | None, int | None]
-    """Last lag with φ ≥ 10^-1, 10^-2, 10^-3; None if never crossed within the window, and -1 if φ
-    is below it at every lag."""
+    """Last lag with 10^-1, 10^-2, 10^-3 of φ left; None if never crossed within the window, and -1
+    if less is left at every lag."""
 
     float16_horizon: int | None
-    """The same with φ ≥ 6.1e-5, the smallest normal float16."""
+    """The same with 6.1e-5, the smallest normal float16."""
 
     growth_log10: float
-    """Largest log10 φ of any lag; -inf for a gradient that is zero throughout."""
+    """log10 of the largest φ over that at lag 0; -inf for a gradient that is zero throughout."""
 
     growth_lag: int
     """The lag of that maximum."""
+
+    left_log10: float = -math.inf
+    """log10 of what is left of φ at the last lag."""
 
 
 def measure_decay(log_phi: FloatArray) -> Decay:
@@ -60,16 +73,34 @@ def measure_decay(log_phi: FloatArray) -> Decay:
         return Decay(-math.inf, None, 0.0, (-1, -1, -1), -1, -math.inf, 0)
     peak = int(np.argmax(log_phi))
     rate, interval = _rate(log_phi, _fit_range(log_phi, finite, peak))
-    first, second, third = (horizon(log_phi, -decades * LN10) for decades in (1, 2, 3))
+    left = log_phi - _whole(log_phi, finite)
+    first, second, third = (horizon(left, -decades * LN10) for decades in (1, 2, 3))
     return Decay(
         rate,
         interval,
         _half_life(rate, interval),
         (first, second, third),
-        horizon(log_phi, LOG_SMALLEST_FLOAT16),
-        log_phi[peak] / LN10,
+        horizon(left, LOG_SMALLEST_FLOAT16),
+        float(growth_curve(log_phi)[peak]) / LN10,
         peak,
+        float(left[-1]) / LN10,
     )
+
+
+def _whole(log_phi: FloatArray, finite: np.ndarray) -> float:
+    """What horizons are counted from: the larger of lags 0 and 1, or the first that is not zero."""
+    start = float(log_phi[:2].max())
+    return start if math.isfinite(start) else float(log_phi[finite[0]])
+
+
+def growth_curve(log_phi: FloatArray) -> FloatArray:
+    """ln φ, or log10 φ, relative to lag 0, or to the first lag at which the gradient is not zero.
+
+    >>> growth_curve(np.array([-2.0, -1.0, 1.0]))
+    array([0., 1., 3.])
+    """
+    finite = np.flatnonzero(np.isfinite(log_phi))
+    return log_phi - log_phi[finite[0]] if finite.size else log_phi
 
 
 def _half_life(rate: float | None, interval: tuple[float, float] | None) -> float | None:
@@ -94,6 +125,8 @@ def _rate(log_phi: FloatArray, lags: np.ndarray) -> tuple[float | None, tuple[fl
     values = log_phi[lags]
     if len(lags) < 2:
         return (-math.inf if np.isneginf(log_phi[-1]) else None), None
+    if len(log_phi) <= FEWEST_LAGS:
+        return None, None
     centred = lags - lags.mean()
     slope = float(centred @ values / (centred @ centred))
     slopes = np.diff(values) / np.diff(lags)

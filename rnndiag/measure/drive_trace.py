@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnndiag.cells.base import FloatArray
-from rnndiag.drives import Drive
+from rnndiag.drives import Basis, Drive
 from rnndiag.measure.decay import LN10, Decay, measure_decay
 from rnndiag.measure.gradient import GradientNorms, ScaledVectors, log_rms
 from rnndiag.measure.gram import Gram
@@ -42,6 +43,7 @@ class DriveTrace:
     drive: str
     source: str
     deciding: bool
+    basis: Basis
     verdict: Verdict
 
     log10_gradient_norm: FloatArray
@@ -75,8 +77,24 @@ class DriveTrace:
     growth: StateGrowth | None = None
     """How perturbations of the whole state grow; None where it was not asked for."""
 
+    weights_left_log10: float | None = None
+    """log10 of what is left of the gradient of W_hh at the last lag, of an LSTM: what its memory
+    cell carries counts there, too."""
+
+    hidden_rms: float | None = None
+    """Root mean square of h over steps, samples and units; of a run without a probe."""
+
+    unlike_training: bool = False
+    """Whether that is far from what the optimizer's state says of training."""
+
     loss_gradient: LossGradient | None = None
     """The whole recorded loss's gradient by step; of a probe only."""
+
+    @property
+    def left_log10(self) -> float:
+        """log10 of what is left at the last lag, by h or by what the memory cell carries."""
+        weights = self.weights_left_log10
+        return self.decay.left_log10 if weights is None else max(self.decay.left_log10, weights)
 
     @property
     def lost_lag(self) -> int | None:
@@ -99,11 +117,13 @@ def measure_drive(
     norms: GradientNorms,
     seed_nbh: FloatArray,
     drive: Drive,
-    growth: StateGrowth | None,
 ) -> DriveTrace:
     """Curves relative to the seed ∂L/∂h_T, (cotangents, batch, output), and what they say."""
     log_seed = ScaledVectors.of(seed_nbh).log_norm()
-    return drive_trace(drive, norms, log_seed, run.overflow_step, growth)
+    trace = drive_trace(drive, norms, log_seed, run.overflow_step, None)
+    with np.errstate(over="ignore"):  # of states just before they overflow
+        rms = float(np.sqrt(np.mean(np.square(run.outputs_tbp)))) if run.steps else None
+    return replace(trace, hidden_rms=rms)
 
 
 def drive_trace(
@@ -131,11 +151,14 @@ def drive_trace(
     p05, p95 = percentile(samples, [5, 95], axis=1, method="inverted_cdf")
     cell_state, exposure = norms.cell_state, norms.exposure
     decay = measure_decay(log_phi)
+    log_weights = log_rms(norms.recurrent_weight)
+    weights_left = None if cell_state is None else _left_log10(log_weights)
     return DriveTrace(
         drive=drive.name,
         source=drive.source,
         deciding=drive.deciding,
-        verdict=drive_verdict(decay, log_phi[-1] / LN10, overflow_step),
+        basis=drive.basis,
+        verdict=drive_verdict(decay, overflow_step, weights_left),
         log10_gradient_norm=log_phi / LN10,
         log10_cell_gradient_norm=None
         if cell_state is None
@@ -146,10 +169,21 @@ def drive_trace(
         overflow_step=overflow_step,
         dead_cells=None if exposure is None else int((exposure < DEAD_CELL_EXPOSURE).sum()),
         saturated_gates=norms.saturated,
-        parameter_gradient_share=_cumulative_share(log_rms(norms.recurrent_weight)),
+        parameter_gradient_share=_cumulative_share(log_weights),
         growth=growth,
+        weights_left_log10=weights_left,
         loss_gradient=loss,
     )
+
+
+def _left_log10(log_weights: FloatArray) -> float:
+    """What is left of the gradient of W_hh at the last lag but one, the state before the first step
+    being made up, of its larger lag 0 or 1.
+    """
+    if len(log_weights) < 3:
+        return 0.0
+    left = float(log_weights[-2] - log_weights[:2].max()) / LN10
+    return -math.inf if math.isnan(left) else left
 
 
 def _cumulative_share(log_sizes: FloatArray) -> FloatArray:

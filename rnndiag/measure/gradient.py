@@ -18,7 +18,7 @@ from rnndiag.cells import Pullback
 from rnndiag.cells.base import FloatArray
 from rnndiag.cells.lstm import LSTMLinearisation
 from rnndiag.progress import Progress, Silent
-from rnndiag.rollout import LayerRun, Stretch, chunk_bounds
+from rnndiag.rollout import CHUNK, LayerRun, Stretch, chunk_bounds
 
 IntArray = npt.NDArray[np.int64]
 
@@ -49,7 +49,8 @@ class GradientNorms:
     """ln of the norm of what the step at lag k adds to ∂L/∂W_hh, (steps, cotangents, batch)."""
 
     exposure: FloatArray | None
-    """Mean o(1 − tanh² c) of each memory cell, shape (hidden,); of an LSTM that ran a step only."""
+    """Mean o(1 − tanh² c) of each memory cell over the settled half of the run, shape (hidden,); of
+    an LSTM that ran a step only."""
 
     saturated: dict[str, float]
     """By gate: the share of its values over steps, samples and units that are saturated."""
@@ -208,16 +209,18 @@ class _Recorder:
         fed = log_norm(chunk.states_tbs[:-1, :, : self._width])[::-1, None]
         self._recurrent_weight[lags] = pulled + scale + fed
         self._pending.clear()
-        self._add_activity(chunk)
+        self._add_activity(first, chunk)
 
-    def _add_activity(self, chunk: Stretch) -> None:
+    def _add_activity(self, first: int, chunk: Stretch) -> None:
         weight = chunk.steps / self._steps
         for gate, values in chunk.cell.gates(chunk.preactivations_tbg).items():
             count = np.count_nonzero(np.abs(values) > SATURATED)
             share = count / values.size * weight
             self._saturated[gate] = self._saturated.get(gate, 0.0) + share
-        if isinstance(chunk.linearisation, LSTMLinearisation):
-            mean = chunk.linearisation.exposure.mean(axis=(0, 1)) * weight
+        settling = settled_from(self._steps)
+        if isinstance(chunk.linearisation, LSTMLinearisation) and first >= settling:
+            share = chunk.steps / (self._steps - settling)
+            mean = chunk.linearisation.exposure.mean(axis=(0, 1)) * share
             self._exposure = mean if self._exposure is None else self._exposure + mean
 
     def initial_state(self, gradient: ScaledVectors) -> None:
@@ -231,6 +234,13 @@ class _Recorder:
         return GradientNorms(
             self._hidden, self._cell_state, self._recurrent_weight, self._exposure, self._saturated
         )
+
+
+def settled_from(steps: int) -> int:
+    """The step from which on a run has left where it started: the start of the chunk that half of
+    it lies in.
+    """
+    return steps // 2 // CHUNK * CHUNK
 
 
 def _has_memory(run: LayerRun) -> bool:

@@ -26,7 +26,6 @@ from rnndiag.measure.recorded_run import (
 from rnndiag.measure.seeds import Seed, last_seed
 from rnndiag.measure.textbook import textbook_curve
 from rnndiag.measure.trace import LayerTrace, TraceSetup
-from rnndiag.measure.verdict import layer_verdict
 from rnndiag.probe.records import IntArray, RecordedModule
 from rnndiag.progress import Progress
 from rnndiag.rollout import Cells, LayerRun, States, run_layer
@@ -161,7 +160,7 @@ def _layer_trace(
     # Sizes far apart: only a curve relative to the largest is asked for.
     relative = np.ldexp(vectors.mantissa, (vectors.exponent - vectors.exponent.max())[:, None])
     textbook = textbook_curve(run.cell, relative[None, :, : run.cell.output_size], steps)
-    return LayerTrace(steps, layer_verdict([trace.verdict]), (trace,), textbook)
+    return LayerTrace(steps, (trace,), textbook)
 
 
 LOSS_STEPS = 8

@@ -5,24 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from rnndiag.measure.decay import Decay
+import numpy as np
+
+from rnndiag.cells.base import FloatArray
+from rnndiag.measure.decay import Decay, growth_curve
 from rnndiag.rounding import judged
 
-Verdict = Literal["exploding", "growing", "stable", "vanishing", "mixed"]
-"""exploding: three decades of growth at a positive rate, or a forward pass that overflows.
-growing: a positive rate, less than three decades. vanishing: below 1e-3 of the seed at the last
-lag. stable: none of these. mixed: deciding drives disagree; never the verdict of one drive."""
+Verdict = Literal["exploding", "unsure", "growing", "stable", "vanishing", "mixed"]
+"""exploding: three decades of growth, or a forward pass that overflows. growing: a rate surely above
+zero, less than three decades. vanishing: less than 1e-3 is left at the last lag. stable: none of
+these. Of a layer: unsure where it explodes and the inputs or the length do not bear that out, mixed
+where deciding drives disagree in another way."""
 
 GROWING: frozenset[Verdict] = frozenset({"growing", "exploding"})
-"""Verdicts of a drive under which the gradient grows with every step back."""
+"""Verdicts of a drive under which the gradient grows."""
 
 EXPLODING_DECADES = 3.0
-"""Growth in decades that is called exploding. Over 132 real layers at T = 200, two reach it under
-each of zero, weak and normal input, fifteen under at least one, most of them healthy on their
-data."""
+"""Growth in decades that is called exploding, whatever the rate at the last lag: a stable GRU with
+every eigenvalue 0.9 multiplies the gradient by 160,000 on its way. Of 176 networks trained on ten
+tasks, 38 reach it on their own data at their own length."""
 
 VANISHING_LOG10 = -3.0
-"""log10 φ at the last lag that is called vanishing: a thousandth of the seed."""
+"""log10 of what is left at the last lag that is called vanishing: a thousandth."""
+
+CREDIBLE_LAGS = 50
+"""Lags within which growth counts although nobody has said how long sequences are: as long as most
+that people train on. Of 176 trained networks, 5 of 11 false errors came of an assumed length."""
+
+LengthBasis = Literal["given", "file", "assumed"]
+"""Who says how long sequences are: the user or a recording, a file, nobody."""
 
 
 def surely_grows(decay: Decay) -> bool:
@@ -31,25 +42,44 @@ def surely_grows(decay: Decay) -> bool:
 
 
 def explodes(decay: Decay, overflow_step: int | None, decades: float = EXPLODING_DECADES) -> bool:
-    """Whether a curve surely grows, by so many decades, or its forward pass overflows."""
-    if overflow_step is not None:
-        return True
-    return surely_grows(decay) and judged(decay.growth_log10) >= decades
+    """Whether a curve grows by so many decades, or its forward pass overflows."""
+    return overflow_step is not None or judged(decay.growth_log10) >= decades
 
 
-def drive_verdict(decay: Decay, last_log10: float, overflow_step: int | None) -> Verdict:
-    """The verdict of one curve, judged on values as they are shown."""
+def lag_of_growth(log10_phi: FloatArray, decades: float = EXPLODING_DECADES) -> int | None:
+    """The first lag at which a curve of log10 φ has grown by so many decades; None if it has not.
+
+    >>> lag_of_growth(np.array([-1.0, 0.5, 2.1, 1.0]))
+    2
+    """
+    grown = np.flatnonzero([judged(value) >= decades for value in growth_curve(log10_phi)])
+    return int(grown[0]) if grown.size else None
+
+
+def drive_verdict(
+    decay: Decay, overflow_step: int | None, weights_left_log10: float | None = None
+) -> Verdict:
+    """The verdict of one curve, judged on values as they are shown.
+
+    Of an LSTM, `weights_left_log10` says what is left at the last lag of the gradient of W_hh: its
+    memory cell may carry what h does not, and training sees both.
+    """
     if explodes(decay, overflow_step):
         return "exploding"
     if surely_grows(decay):
         return "growing"
-    return "vanishing" if judged(last_log10) < VANISHING_LOG10 else "stable"
+    left = [decay.left_log10, *([] if weights_left_log10 is None else [weights_left_log10])]
+    return "vanishing" if judged(max(left)) < VANISHING_LOG10 else "stable"
 
 
-def layer_verdict(deciding: Sequence[Verdict]) -> Verdict:
-    """The verdict that all deciding drives share, else "mixed".
+def layer_verdict(deciding: Sequence[Verdict], borne_out: bool = True) -> Verdict:
+    """The verdict that all deciding drives share, else "mixed", or "unsure" where some explode.
+
+    Not `borne_out`: the length is assumed and the growth comes late.
 
     >>> layer_verdict(["vanishing", "exploding", "vanishing"])
-    'mixed'
+    'unsure'
     """
+    if "exploding" in deciding and not (borne_out and set(deciding) == {"exploding"}):
+        return "unsure"
     return deciding[0] if len(set(deciding)) == 1 else "mixed"

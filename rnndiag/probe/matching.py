@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.probe.records import Probe, RecordedModule, Sizes
-from rnndiag.recognise.layers import ROOT, RecurrentModule
+from rnndiag.recognise.layers import ROOT, RecurrentLayer, RecurrentModule
 
 WRAPPERS = frozenset({"module", "_orig_mod"})
 """Parts of a name that DataParallel and torch.compile put in."""
@@ -107,13 +107,31 @@ def _require_same(record: RecordedModule, module: RecurrentModule) -> None:
             f"the checkpoint's {ours} is {_described(kind, sizes_of(module))}",
             "capture the model of this checkpoint",
         )
-    if record.kind != kind:
+    if record.kind != kind and not module.flat[0].activation_is_assumed:
         used = record.kind.partition("_")[2]
         raise RnndiagError(
             InputCode.USAGE,
             f"the probe's {theirs} has the activation {used}, {ours} is taken to have {activation}",
             f"declare it with --as '*weight_hh*=rnn:{used}'",
         )
+
+
+def with_recorded_activation(module: RecurrentModule, probe: Probe) -> RecurrentModule:
+    """A module whose assumed activation is replaced by what a fitted probe recorded."""
+    record = probe.modules.get(module.name)
+    if record is None or not module.flat[0].activation_is_assumed:
+        return module
+    activation = ACTIVATIONS[record.kind.partition("_")[2]]
+
+    def settled(layer: RecurrentLayer) -> RecurrentLayer:
+        others = tuple(text for text in layer.assumptions if not text.startswith("activation"))
+        said = f"activation {activation} as the probe recorded it"
+        return replace(layer, activation=activation, assumptions=(*others, said))
+
+    return replace(module, layers=tuple(tuple(map(settled, depth)) for depth in module.layers))
+
+
+ACTIVATIONS: Mapping[str, Literal["tanh", "relu"]] = {"tanh": "tanh", "relu": "relu"}
 
 
 def _described(kind: str, sizes: Sizes) -> str:

@@ -55,14 +55,15 @@ def _certificate(activation: str, block: BlockSpectrum, state_map: StateMap) -> 
     if judged(block.spectral_norm) < 1.0:
         return (
             f"Certified: the spectral norm {block.spectral_norm:.4g} is below 1, so with "
-            f"{activation} the gradient shrinks at every step whatever the input."
+            f"{activation} a gradient that has reached this layer shrinks at every step back, "
+            "whatever the input."
         )
     if state_map.certified_contracting:
         return (
             "Certified: with a suitable unit for each neuron the norm of W_hh is "
-            f"{scaled.value:.4g} (scaled norm), below 1, so with {activation} the gradient "
-            f"vanishes whatever the input: k steps back at most {scaled.condition:.2g} x "
-            f"{scaled.value:.4g}^k of it is left."
+            f"{scaled.value:.4g} (scaled norm), below 1, so with {activation} a gradient that has "
+            f"reached this layer vanishes whatever the input: k steps back at most "
+            f"{scaled.condition:.2g} x {scaled.value:.4g}^k of it is left."
         )
     if radius > 1.0:
         bends = "saturation" if activation == "tanh" else "switched-off units"

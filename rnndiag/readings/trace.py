@@ -9,7 +9,8 @@ from rnndiag.measure.drive_trace import DriveTrace, StateGrowth
 from rnndiag.measure.loss_gradient import LossGradient
 from rnndiag.measure.lyapunov import LyapunovSpectrum
 from rnndiag.measure.trace import LayerTrace
-from rnndiag.measure.verdict import GROWING
+from rnndiag.measure.verdict import EXPLODING_DECADES, GROWING, lag_of_growth
+from rnndiag.readings.basis import on_what
 from rnndiag.readings.words import counted
 from rnndiag.rounding import power_of_ten
 
@@ -18,10 +19,7 @@ def read_trace(trace: LayerTrace) -> list[str]:
     """The sentences under one layer's trace."""
     drive = trace.headline
     steps = len(drive.log10_gradient_norm) - 1
-    verdict = _VERDICTS[trace.verdict].format(
-        steps=counted(steps, "step"), split=_split(trace), overflow=_overflow(trace)
-    )
-    sentences = [verdict]
+    sentences = [_verdict(trace, steps)]
     if drive.overflow_step is not None:
         sentences.append(f"The forward pass overflows at step {drive.overflow_step}.")
     sentences.append(f"Under {drive.drive} input {_course(drive, steps)}.")
@@ -37,23 +35,77 @@ def read_trace(trace: LayerTrace) -> list[str]:
         sentences.append(
             f"{drive.dead_cells} memory cells are saturated out of reach of any loss (dead)."
         )
-    if not any(d.drive in {"embedding", "onehot", "given", "probe"} for d in trace.deciding):
-        sentences.append(
-            "Measured on synthetic input: growth and decay depend on the data, so give yours with "
-            "--input FILE for a verdict on it."
-        )
+    sentences.extend(_where_it_stands(trace))
     return sentences
 
 
 _VERDICTS = {
     "exploding": "Exploding: under every deciding input the gradient grows a thousandfold or more"
     "{overflow}.",
+    "unsure": "Unsure: {doubt}.",
     "growing": "Growing: the gradient rises with every step back, less than a thousandfold so far.",
     "stable": "Stable: more than a thousandth of the gradient is left after {steps}.",
-    "vanishing": "Vanishing: less than a thousandth of the gradient is left after {steps}. "
-    "Clipping does not help against that.",
+    "vanishing": "Vanishing: less than a thousandth of the gradient is left after {steps}. {note}",
     "mixed": "Mixed: the verdict depends on the input: {split}.",
 }
+
+ATTRACTORS = (
+    "That is the memory of the gradient: a state that has settled somewhere may keep a value for "
+    "longer, and nothing is learnt from that."
+)
+"""A latch keeps its bits for 1,000 steps, and its gradient is gone in three."""
+
+
+def _verdict(trace: LayerTrace, steps: int) -> str:
+    """The first sentence."""
+    rises = max(drive.decay.growth_log10 for drive in trace.deciding) >= NOTABLE_RISE
+    # It has been large on its way: then clipping is what helps.
+    note = ATTRACTORS if rises else f"Clipping does not help against that. {ATTRACTORS}"
+    return _VERDICTS[trace.verdict].format(
+        steps=counted(steps, "step"),
+        split=_split(trace),
+        overflow=_overflow(trace),
+        doubt=_doubt(trace),
+        note=note,
+    )
+
+
+def _doubt(trace: LayerTrace) -> str:
+    """Why a gradient that explodes is not said to."""
+    found = trace.exploding(EXPLODING_DECADES)
+    if not found:
+        relu = ", ".join(drive.drive for drive in trace.only_as_relu(EXPLODING_DECADES))
+        return (
+            f"with ReLU the gradient would explode (under {relu} input); with tanh, which is "
+            "assumed, it does not"
+        )
+    if len(found) < len(trace.deciding):
+        return f"the gradient explodes under some input only: {_split(trace)}"
+    lags = [lag_of_growth(drive.log10_gradient_norm) for drive in found]
+    first = min(lag for lag in lags if lag is not None)
+    return (
+        f"the gradient reaches a thousand times its size {counted(first, 'step')} back, and nobody "
+        "says that sequences are so long"
+    )
+
+
+def _where_it_stands(trace: LayerTrace) -> Iterator[str]:
+    """On what, and what would be better."""
+    if trace.basis == "synthetic":
+        yield (
+            f"Measured {on_what(trace)}: growth and decay depend on the data, so give yours with "
+            "--input FILE for a verdict on it."
+        )
+    if trace.not_generated is not None:
+        yield f"Not run on its own samples: {trace.not_generated}."
+    left_out = [
+        drive.drive for drive in trace.drives if drive.unlike_training and not drive.deciding
+    ]
+    if left_out:
+        yield (
+            f"Under {' and '.join(left_out)} input the states have another size than in training, "
+            "by the optimizer's state: it decides nothing."
+        )
 
 
 def _course(drive: DriveTrace, steps: int) -> str:
@@ -78,8 +130,8 @@ def _rise(trace: LayerTrace) -> Iterator[str]:
     if highest is None or highest.decay.growth_log10 < NOTABLE_RISE:
         return
     yield (
-        f"At most it is {power_of_ten(highest.decay.growth_log10)} times the loss gradient that "
-        f"starts it ({counted(highest.decay.growth_lag, 'step')} back, {highest.drive} input)."
+        f"At most it is {power_of_ten(highest.decay.growth_log10)} times as large as at the loss "
+        f"({counted(highest.decay.growth_lag, 'step')} back, {highest.drive} input)."
     )
 
 

@@ -100,6 +100,18 @@ def loss_scales(checkpoint: Checkpoint) -> Iterable[Setting]:
                 yield Setting(name, scale)
 
 
+def float16_setting(checkpoint: Checkpoint) -> bool:
+    """Whether a setting says that gradients are of float16, as Lightning and transformers have it."""
+    return any(
+        (name.rpartition(".")[2] == "precision" and str(value).lower() in FLOAT16)
+        or (name.rpartition(".")[2] in {"fp16", "use_amp"} and value is True)
+        for name, value in checkpoint.values.items()
+    )
+
+
+FLOAT16 = frozenset({"16", "16-mixed", "16-true", "fp16", "half", "float16"})
+
+
 def _named(checkpoint: Checkpoint, names: frozenset[str]) -> Iterable[Setting]:
     """Positive numbers under one of some names."""
     for name in checkpoint.values:

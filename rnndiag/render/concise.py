@@ -92,6 +92,9 @@ def health(item: LayerResult) -> Iterator[tuple[str, str]]:
     yield "not_moved", ",".join(still) or "-"
     for tau in item.weights.gate_time_constants:
         yield f"{tau.gate}_gate_steps", number(tau.median)
+    if item.in_training is not None:
+        yield "input_in_training", ",".join(number(float(size)) for size in item.in_training.inputs)
+        yield "hidden_in_training", number(item.in_training.hidden)
     for assumption in item.layer.assumptions:
         yield "assumed", printable(assumption).replace(" ", "_")
 
@@ -149,7 +152,9 @@ def _trace_fields(item: LayerResult) -> Iterator[tuple[str, str]]:
         return
     drive = item.trace.headline
     yield "verdict", item.trace.verdict
+    yield "basis", item.trace.basis
     yield "seq_len", str(item.trace.seq_len)
+    yield "length_basis", item.trace.length_basis
     yield "input_drive", drive.drive
     yield "rate_per_step", number(drive.decay.rate_per_step)
     yield "half_life", number(drive.decay.half_life)

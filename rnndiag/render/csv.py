@@ -18,6 +18,8 @@ COLUMNS = (
     "name",
     "layer",
     "direction",
+    "basis",
+    "length_basis",
     "drive",
     "lag",
     "log10_gradient_norm",
@@ -48,7 +50,10 @@ def _rows(path: str, item: LayerResult) -> Iterator[list[str]]:
     if item.trace is None:
         return
     layer, textbook = item.layer, item.trace.textbook_log10
-    whose = [_name(path), _name(layer.name), str(layer.layer), layer.direction]
+    whose = [
+        *(_name(path), _name(layer.name), str(layer.layer), layer.direction),
+        *(item.trace.basis, item.trace.length_basis),
+    ]
     for drive in item.trace.drives:
         for lag in range(len(drive.log10_gradient_norm)):
             curves = (*_curves(drive), textbook)

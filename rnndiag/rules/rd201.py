@@ -5,7 +5,8 @@ states in which that is smallest. The slope of tanh and of ReLU is at most 1, so
 every step multiplies a gradient by at most that value, and in the usual ones k steps by at most its
 k-th power, but for a factor that comes from the change of units. This holds for every input and
 every state, unlike a spectral radius below 1, which says nothing about a network with an
-activation. Gates have no such certificate: their blocks map no state to a state.
+activation. Gates have no such certificate: their blocks map no state to a state. Nor has a layer
+with another above it: what that one hands down at every step decays as slowly as it does.
 
 Remedy: nothing if memory as short as shown is enough. Else an orthogonal or identity
 initialisation, a larger recurrent gain, or a gated cell.
@@ -23,8 +24,9 @@ from rnndiag.rules.spectra import mapped
 
 def check(result: FileResult, rule: Rule) -> Iterable[Finding]:
     """One finding for each layer with the certificate."""
+    tops = {layer.label for module in result.recognition.modules for layer in module.layers[-1]}
     for layer in mapped(result):
-        if layer.state_map.certified_contracting:
+        if layer.state_map.certified_contracting and layer.label in tops:
             scaled = layer.state_map.scaled_norm
             steps = _steps(scaled.value, scaled.condition)
             if layer.norm < 1.0:
@@ -50,7 +52,7 @@ RULE = Rule(
     code="RD201",
     title="certified contracting",
     severity="note",
-    threshold="scaled norm of W_hh below 1",
+    threshold="scaled norm of W_hh below 1, and no layer above",
     source="Pascanu, Mikolov & Bengio 2013, section 2.1, with the largest slope of tanh or relu, "
     "1, in the best units",
     documentation=__doc__ or "",

@@ -34,17 +34,17 @@ class Traced:
         """The drives on which its verdict rests."""
         return self.trace.deciding
 
+    def surely_explodes(self, decades: float) -> bool:
+        """Whether it grows so much under every deciding drive, at a length that bears that out."""
+        all_of_them = len(self.trace.exploding(decades)) == len(self.deciding)
+        return all_of_them and self.trace.bears_out(decades)
+
 
 def traced(result: FileResult) -> Iterator[Traced]:
     """Every layer that has a trace."""
     for item in result.layers:
         if item.trace is not None:
             yield Traced(item, item.trace)
-
-
-def exploding(drives: Iterable[DriveTrace], decades: float) -> list[DriveTrace]:
-    """Those under which the gradient surely grows by so many decades, or the states overflow."""
-    return [drive for drive in drives if explodes(drive.decay, drive.overflow_step, decades)]
 
 
 def names(drives: Iterable[DriveTrace]) -> str:
@@ -60,7 +60,7 @@ class Lost:
     """The one under which it lasts longest."""
 
     left_log10: float
-    """log10 φ at its last lag."""
+    """log10 of what is left at its last lag."""
 
     horizon: int
     """Last lag at which it is not yet below the limit."""
@@ -72,14 +72,16 @@ class Lost:
 def lost(layer: Traced, limit: float) -> Lost | None:
     """How long φ stays at or above a limit; None where it is not lost under a deciding drive.
 
-    One that overflows or surely grows is not lost, however small it may end.
+    One that explodes or surely grows is not lost, however small it may end, nor is that of an LSTM
+    whose memory cell carries it on.
     """
     limit_log10 = math.log10(limit)
     for drive in layer.deciding:
-        grows = drive.overflow_step is not None or surely_grows(drive.decay)
-        if grows or judged(float(drive.log10_gradient_norm[-1])) >= judged(limit_log10):
+        grows = explodes(drive.decay, drive.overflow_step) or surely_grows(drive.decay)
+        if grows or judged(drive.left_log10) >= judged(limit_log10):
             return None
-    longest = max(layer.deciding, key=lambda drive: float(drive.log10_gradient_norm[-1]))
-    curve = longest.log10_gradient_norm
+    longest = max(layer.deciding, key=lambda drive: drive.left_log10)
+    left_log10 = longest.decay.left_log10
+    curve = longest.log10_gradient_norm - (longest.log10_gradient_norm[-1] - left_log10)
     last = horizon(curve, limit_log10)
-    return Lost(longest, float(curve[-1]), max(last or 0, 0), len(curve) - 1)
+    return Lost(longest, left_log10, max(last or 0, 0), len(curve) - 1)

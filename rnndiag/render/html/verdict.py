@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rnndiag.analysis import FileResult, LayerResult
+from rnndiag.readings.basis import basis
 from rnndiag.readings.trace import read_trace
 from rnndiag.readings.words import counted
 from rnndiag.render.html.element import Child, Element, element
@@ -13,7 +14,7 @@ from rnndiag.render.shared.trace import setting
 from rnndiag.report import FileReport
 from rnndiag.rules.base import SEVERITIES
 
-ORDER = ("exploding", "growing", "mixed", "vanishing", "stable")
+ORDER = ("exploding", "unsure", "growing", "mixed", "vanishing", "stable")
 """From what needs attention to what needs none."""
 
 SPELLED_OUT = 4
@@ -49,9 +50,9 @@ def _layer(item: LayerResult) -> Element | None:
     first, *others = read_trace(item.trace)
     under = next((one for one in others if one.startswith("Under ")), "")
     name = element("code", item.layer.label)
-    return element(
-        "li", chip(item.trace.verdict), " ", name, element("p", *prose(first), " ", under)
-    )
+    stands = element("small", basis(item.trace))
+    said = element("p", *prose(first), " ", under)
+    return element("li", chip(item.trace.verdict), " ", name, " ", stands, said)
 
 
 def _untraced(result: FileResult) -> Iterator[Element]:

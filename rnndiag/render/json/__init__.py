@@ -8,6 +8,7 @@ import json
 from rnndiag._version import __version__
 from rnndiag.analysis import LayerResult
 from rnndiag.baseline import Comparison
+from rnndiag.measure.training_scale import TrainingScale
 from rnndiag.measure.weights import WeightHealth
 from rnndiag.render.base import Screen
 from rnndiag.render.json import advice, comparison, spectrum, trace, training
@@ -106,9 +107,14 @@ def _layer(item: LayerResult) -> Object:
         "assumptions": layer.assumptions,
         "not_measured": item.not_measured,
         "weights": _weights(item.weights),
+        "in_training": item.in_training and _in_training(item.in_training),
         "spectrum": None if item.spectrum is None else spectrum.show(item.spectrum),
         "trace": None if item.trace is None else trace.show(item.trace),
     }
+
+
+def _in_training(scale: TrainingScale) -> Object:
+    return {"input_rms": scale.inputs, "hidden_rms": scale.hidden, "source": scale.said_by}
 
 
 def _weights(health: WeightHealth) -> Object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rnndiag.measure.drive_trace import DriveTrace
 from rnndiag.measure.loss_gradient import LossGradient
 from rnndiag.measure.trace import LayerTrace
+from rnndiag.measure.verdict import EXPLODING_DECADES, lag_of_growth
 from rnndiag.render.json.plain import Object
 
 
@@ -13,6 +14,10 @@ def show(trace: LayerTrace) -> Object:
     return {
         "seq_len": trace.seq_len,
         "verdict": trace.verdict,
+        "basis": trace.basis,
+        "length_basis": trace.length_basis,
+        "not_generated": trace.not_generated,
+        "explodes_as_relu": bool(trace.only_as_relu(EXPLODING_DECADES)) if trace.as_relu else None,
         "drives": [_drive(drive) for drive in trace.drives],
         "textbook_log10": trace.textbook_log10,
     }
@@ -24,6 +29,8 @@ def _drive(drive: DriveTrace) -> Object:
         "drive": drive.drive,
         "source": drive.source,
         "deciding": drive.deciding,
+        "basis": drive.basis,
+        "unlike_training": drive.unlike_training,
         "verdict": drive.verdict,
         "lags": list(range(len(drive.log10_gradient_norm))),
         "log10_gradient_norm": drive.log10_gradient_norm,
@@ -39,6 +46,9 @@ def _drive(drive: DriveTrace) -> Object:
         "horizon_float16": decay.float16_horizon,
         "growth_log10": decay.growth_log10,
         "growth_lag": decay.growth_lag,
+        "growth_reaches_1e3": lag_of_growth(drive.log10_gradient_norm),
+        "left_log10": drive.left_log10,
+        "hidden_rms": drive.hidden_rms,
         "worst_case_growth_log10": growth and growth.worst_case_log10,
         "lyapunov": growth and growth.lyapunov.exponents,
         "lyapunov_standard_error": growth and growth.lyapunov.standard_error,

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from rnndiag.analysis import LayerResult
+from rnndiag.measure.training_scale import TrainingScale
 from rnndiag.recognise.layers import RecurrentLayer
+
+FEATURES_SHOWN = 4
+"""Input features whose sizes are named one by one; of more, the range."""
 
 
 def cell_name(layer: RecurrentLayer) -> str:
@@ -33,3 +37,17 @@ def time_constants(item: LayerResult) -> str:
         return "-"
     tau = found[0]
     return f"{tau.median:.3g} ({tau.shortest:.3g}-{tau.longest:.3g})"
+
+
+def seen_in_training(scale: TrainingScale) -> str:
+    """What the optimizer remembers: "inputs of about 0.4 and 3 in training, states of about 0.5"."""
+    sizes = [f"{value:.2g}" for value in scale.inputs]
+    if len(sizes) > FEATURES_SHOWN:
+        low, high = f"{scale.inputs.min():.2g}", f"{scale.inputs.max():.2g}"
+        shown = low if low == high else f"{low} to {high}"
+    else:
+        shown = " and ".join(sizes)
+    return (
+        f"inputs of about {shown} in training, states of about {scale.hidden:.2g} (root mean "
+        f"squares, by {scale.said_by})"
+    )

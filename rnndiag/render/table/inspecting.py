@@ -9,7 +9,13 @@ from rich.text import Text
 
 from rnndiag.analysis import FileResult
 from rnndiag.render.shared.file import SHOWN_NAMES, imports, training
-from rnndiag.render.shared.layers import cell_name, moved_tensors, sizes, time_constants
+from rnndiag.render.shared.layers import (
+    cell_name,
+    moved_tensors,
+    seen_in_training,
+    sizes,
+    time_constants,
+)
 from rnndiag.render.table.names import LayerName
 from rnndiag.render.table.parts import bullets, table
 
@@ -54,6 +60,11 @@ def _notes(result: FileResult) -> Iterator[str]:
             "gate memory: time constant in steps, median (range) over units, that the two biases "
             "of the forget or update gate give on their own"
         )
+    yield from (
+        f"{item.layer.label}: {seen_in_training(item.in_training)}"
+        for item in result.layers
+        if item.in_training is not None
+    )
     assumed = {a: item.layer.label for item in result.layers for a in item.layer.assumptions}
     yield from (f"{label}: {assumption}" for assumption, label in assumed.items())
     yield training(result.training_state)

@@ -17,6 +17,7 @@ from rnndiag.rules.base import Severity
 
 VERDICT_STYLES = {
     "exploding": "bold red",
+    "unsure": "bold yellow",
     "growing": "yellow",
     "mixed": "yellow",
     "vanishing": "cyan",

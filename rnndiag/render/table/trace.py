@@ -10,6 +10,7 @@ from rich.text import Text
 from rnndiag.analysis import FileResult, LayerResult
 from rnndiag.measure.decay import Decay
 from rnndiag.measure.trace import LayerTrace
+from rnndiag.readings.basis import basis
 from rnndiag.readings.trace import read_trace
 from rnndiag.render.base import Screen, short
 from rnndiag.render.pictures import gradient_curve
@@ -28,8 +29,7 @@ from rnndiag.rounding import power_of_ten
 
 LEGEND = (
     "rate: slope of ln(gradient) per step back; half-life in steps; to 1e-3: last step back with "
-    "a thousandth of the gradient left; growth: largest at any step; all relative to the loss "
-    "gradient at lag 0"
+    "a thousandth of the gradient left; growth: largest at any step, relative to lag 0"
 )
 
 
@@ -50,6 +50,7 @@ def show(result: FileResult, screen: Screen) -> Iterator[RenderableType]:
 
 def _details(item: LayerResult, trace: LayerTrace, screen: Screen) -> Iterator[RenderableType]:
     yield heading(item.layer)
+    yield Text.assemble(_verdict(trace.verdict), f": {basis(trace)}")
     yield _drives(trace)
     yield Text(LEGEND, style="dim")
     yield _lags(trace)

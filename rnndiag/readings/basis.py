@@ -1,0 +1,41 @@
+"""What a verdict stands on, in one phrase: which input, and how long."""
+
+from __future__ import annotations
+
+from rnndiag.measure.trace import LayerTrace
+from rnndiag.readings.words import counted
+
+GIVEN = "give yours with --input FILE"
+LENGTH = "give the length you train on with --seq-len"
+
+
+def on_what(trace: LayerTrace) -> str:
+    """The input that decides: "on its own samples", "on synthetic input (zero, weak)"."""
+    names = [drive.drive for drive in trace.deciding]
+    if trace.basis == "measured":
+        return "on the recorded sequences" if names == ["probe"] else "on the given input"
+    if trace.basis == "own":
+        return "on its own samples"
+    if names == ["embedding"]:
+        return "on embedding rows drawn at random (synthetic)"
+    return f"on synthetic input ({', '.join(names)})"
+
+
+def how_long(trace: LayerTrace) -> str:
+    """The steps, and whether anybody said so: "200 steps (assumed)"."""
+    assumed = " (assumed)" if trace.length_basis == "assumed" else ""
+    return counted(trace.seq_len, "step") + assumed
+
+
+def basis(trace: LayerTrace) -> str:
+    """Both: "200 steps (assumed), on its own samples"."""
+    return f"{how_long(trace)}, {on_what(trace)}"
+
+
+def what_would_settle(trace: LayerTrace) -> str:
+    """The options that put a verdict on firmer ground, for a remedy; "" where it is measured."""
+    wanted = [
+        *([GIVEN] if trace.basis == "synthetic" else []),
+        *([LENGTH] if trace.length_basis == "assumed" else []),
+    ]
+    return " and ".join(wanted)
