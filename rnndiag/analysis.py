@@ -150,7 +150,7 @@ def _fitted(request: Request, modules: Sequence[RecurrentModule]) -> Request:
     return replace(request, trace=fitted_request(modules, request.trace))
 
 
-def _settled(modules: Sequence[RecurrentModule], request: Request) -> Sequence[RecurrentModule]:
+def _settled(modules: list[RecurrentModule], request: Request) -> list[RecurrentModule]:
     """Modules of which a probe knows the activation."""
     probe = None if request.trace is None else request.trace.probe
     if probe is None:

@@ -113,13 +113,13 @@ def trace_recurrent(
     )
     if trace.readout is not None:
         setup = replace(setup, readout_oh=load_readout(trace.readout, checkpoint, module))
-    traces = trace_module(cells, chosen.drives, setup)
+    by_depth = trace_module(cells, chosen.drives, setup)
     if module.flat[0].activation_is_assumed:
         relu = _as_relu(cells)
         again = _chosen(module, relu, recognition, checkpoint, trace, scales)
-        traces = _with_relu(relu, [d for d in again.drives if d.deciding], setup, traces)
-    for of_depth in traces:
-        yield from of_depth
+        by_depth = _with_relu(relu, [d for d in again.drives if d.deciding], setup, by_depth)
+    for traces in by_depth:
+        yield from traces
 
 
 def _as_relu(cells: Cells) -> Cells:

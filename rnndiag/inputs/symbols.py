@@ -9,8 +9,8 @@ from rnndiag.containers.checkpoint import Checkpoint
 from rnndiag.drives import Drive, Sampler
 
 FEWEST_SYMBOLS = 4
-"""Width from which one-hot vectors are thought of. Of 176 trained networks a readout of one to three
-rows made 127 look as if they took symbols, and 27 did."""
+"""Width from which one-hot vectors are thought of: three numbers are not three symbols. Of 176
+trained networks a readout as wide as the input made 127 look as if they took symbols; 27 did."""
 
 
 def embedding_drive(name: str, checkpoint: Checkpoint, deciding: bool = True) -> Drive | None:

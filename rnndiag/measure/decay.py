@@ -18,8 +18,8 @@ LOG_SMALLEST_FLOAT16 = -14.0 * math.log(2.0)
 """ln of the smallest normal float16, 2^-14: below it bits are lost, and below 2^-24 everything."""
 
 FEWEST_LAGS = 20
-"""Lags from which on a slope is called a rate: two in each of the ten blocks. Over fewer no interval
-is narrow, and the curve itself is all there is to say."""
+"""Lags from which on a slope is called a rate: two in each of the ten blocks. Over fewer no
+interval is narrow, and the curve itself is all there is to say."""
 
 STUDENT_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 """Student's t at 97.5 % for 1 … 9 degrees of freedom."""

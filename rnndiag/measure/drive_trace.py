@@ -177,8 +177,9 @@ def drive_trace(
 
 
 def _left_log10(log_weights: FloatArray) -> float:
-    """What is left of the gradient of W_hh at the last lag but one, the state before the first step
-    being made up, of its larger lag 0 or 1.
+    """What is left of the gradient of W_hh at the last lag but one, of its larger lag 0 or 1.
+
+    The very last step multiplies a state that was made up to start from.
     """
     if len(log_weights) < 3:
         return 0.0

@@ -219,8 +219,8 @@ class _Recorder:
             self._saturated[gate] = self._saturated.get(gate, 0.0) + share
         settling = settled_from(self._steps)
         if isinstance(chunk.linearisation, LSTMLinearisation) and first >= settling:
-            share = chunk.steps / (self._steps - settling)
-            mean = chunk.linearisation.exposure.mean(axis=(0, 1)) * share
+            late = chunk.steps / (self._steps - settling)
+            mean = chunk.linearisation.exposure.mean(axis=(0, 1)) * late
             self._exposure = mean if self._exposure is None else self._exposure + mean
 
     def initial_state(self, gradient: ScaledVectors) -> None:
@@ -237,9 +237,7 @@ class _Recorder:
 
 
 def settled_from(steps: int) -> int:
-    """The step from which on a run has left where it started: the start of the chunk that half of
-    it lies in.
-    """
+    """The step from which on a run has left where it started: half of it, in whole chunks."""
     return steps // 2 // CHUNK * CHUNK
 
 

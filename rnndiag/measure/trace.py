@@ -190,14 +190,13 @@ def _deciding(
     if not (any(decides) or setup.strict):
         return list(by_drive)
     return [
-        traces
-        if fits
-        else [
-            [replace(trace, deciding=False, unlike_training=True) for trace in sides]
-            for sides in traces
-        ]
+        traces if fits else [[_set_aside(trace) for trace in sides] for sides in traces]
         for fits, traces in zip(likely, by_drive, strict=True)
     ]
+
+
+def _set_aside(trace: DriveTrace) -> DriveTrace:
+    return replace(trace, deciding=False, unlike_training=True)
 
 
 def _as_in_training(traces: list[list[DriveTrace]], setup: TraceSetup) -> bool:

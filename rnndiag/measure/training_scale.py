@@ -65,7 +65,7 @@ def training_scales(
     scales = {}
     for layer in (layer for module in modules for layer in module.flat):
         sums = _sums(layer, optimizer, states, SECOND_MOMENT[kind][0])
-        scale = None if sums is None else _scale(*sums, title)
+        scale = None if sums is None else _scale(sums, title)
         if scale is not None:
             scales[layer.label] = scale
     return scales
@@ -74,8 +74,10 @@ def training_scales(
 def _sums(
     layer: RecurrentLayer, optimizer: Optimizer, states: Mapping[str, str], key: str
 ) -> list[FloatArray] | None:
-    """Second moments of W_ih, W_hh and both biases, each summed over its rows; None where one of
-    them is not told. The rows of a GRU's candidate are left out for W_hh and its bias.
+    """Second moments of W_ih, W_hh and both biases, each summed over its rows.
+
+    None where one of them is not told. For W_hh and its bias the rows of a GRU's candidate are left
+    out.
     """
     if layer.bias_ih is None or layer.bias_hh is None:
         return None
@@ -108,9 +110,8 @@ def _sum_of_rows(moment: StoredTensor, rows: int) -> FloatArray:
     return total
 
 
-def _scale(
-    inputs: FloatArray, hidden: FloatArray, bias_ih: FloatArray, bias_hh: FloatArray, said_by: str
-) -> TrainingScale | None:
+def _scale(sums: Sequence[FloatArray], said_by: str) -> TrainingScale | None:
+    inputs, hidden, bias_ih, bias_hh = sums
     with np.errstate(all="ignore"):
         seen = np.sqrt(inputs / bias_ih)
         activity = float(np.sqrt(np.mean(hidden / bias_hh)))

@@ -12,10 +12,10 @@ from rnndiag.measure.decay import Decay, growth_curve
 from rnndiag.rounding import judged
 
 Verdict = Literal["exploding", "unsure", "growing", "stable", "vanishing", "mixed"]
-"""exploding: three decades of growth, or a forward pass that overflows. growing: a rate surely above
-zero, less than three decades. vanishing: less than 1e-3 is left at the last lag. stable: none of
-these. Of a layer: unsure where it explodes and the inputs or the length do not bear that out, mixed
-where deciding drives disagree in another way."""
+"""exploding: three decades of growth, or a forward pass that overflows. growing: a rate surely
+above zero, less than three decades. vanishing: less than 1e-3 is left at the last lag. stable: none
+of these. Of a layer: unsure where it explodes and the inputs or the length do not bear that out,
+mixed where deciding drives disagree in another way."""
 
 GROWING: frozenset[Verdict] = frozenset({"growing", "exploding"})
 """Verdicts of a drive under which the gradient grows."""

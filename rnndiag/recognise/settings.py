@@ -101,7 +101,7 @@ def loss_scales(checkpoint: Checkpoint) -> Iterable[Setting]:
 
 
 def float16_setting(checkpoint: Checkpoint) -> bool:
-    """Whether a setting says that gradients are of float16, as Lightning and transformers have it."""
+    """Whether a setting asks for float16, as Lightning's and transformers' do."""
     return any(
         (name.rpartition(".")[2] == "precision" and str(value).lower() in FLOAT16)
         or (name.rpartition(".")[2] in {"fp16", "use_amp"} and value is True)

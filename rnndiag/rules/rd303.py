@@ -43,7 +43,7 @@ def _some(layer: Traced, found: list[DriveTrace], rule: Rule) -> Finding:
         where = f"under {names(found)} input and not under {names(spared)}"
         remedy = what_would_settle(layer.trace) or "clip gradients if such inputs occur"
     else:
-        where = f"first {power_of_ten(rule.limit)} times {reached} steps back"
+        where = f"and reaches {power_of_ten(rule.limit)} times {reached} steps back"
         remedy = LENGTH
     return _finding(
         layer, worst, f"may explode: {_grown(worst)} {where}", remedy, names(found), rule
@@ -89,8 +89,8 @@ RULE = Rule(
     code="RD303",
     title="may explode",
     severity="warning",
-    threshold="growth by {limit:g} decades, or overflow: under some deciding inputs only, only with "
-    f"ReLU, or at an assumed length after more than {CREDIBLE_LAGS} steps",
+    threshold="growth by {limit:g} decades, or overflow: under some deciding inputs only, only "
+    f"with ReLU, or at an assumed length after more than {CREDIBLE_LAGS} steps",
     source="176 trained networks; docs/calibration.md",
     documentation=__doc__ or "",
     check=check,

@@ -1,10 +1,10 @@
 """Memory cells of an LSTM that no loss can reach.
 
 A loss sees a cell state c only through h = o·tanh(c), with the slope o(1 − tanh² c). Where the mean
-of that slope over the second half of a run is below 10^-6 the cell is dead: its content does not change the
-output and no gradient comes back to it. It happens to cells that saturate (|c| of 15: a counter
-that ran away) or whose output gate is shut. The share is the smallest over the deciding drives,
-since another input may well reach a cell that this one does not.
+of that slope over the second half of a run is below 10^-6 the cell is dead: its content does not
+change the output and no gradient comes back to it. It happens to cells that saturate (|c| of 15: a
+counter that ran away) or whose output gate is shut. The share is the smallest over the deciding
+drives, since another input may well reach a cell that this one does not.
 
 Remedy: a smaller forget-gate bias or a penalty on the cell state stops cells from running away;
 fewer units do as well if the loss is good as it is. Long time constants that a spectrum reports may

@@ -1,9 +1,10 @@
 """The gradient leaves float16's range within the sequence, and the file shows half precision.
 
 Half precision shows in the recurrent weights themselves, in a loss scaler's state, or in a setting
-such as `precision: 16-mixed`. What is left of the gradient at the last lag is below 2^-14, the smallest normal number of float16, under every deciding drive.
-Trained with half-precision gradients and a loss scale that suits the last steps, what comes back
-from the first ones loses bits and then is exactly zero. float32 and bfloat16 reach down to 10^-38.
+such as `precision: 16-mixed`. What is left of the gradient at the last lag is below 2^-14, the
+smallest normal number of float16, under every deciding drive. Trained with half-precision gradients
+and a loss scale that suits the last steps, what comes back from the first ones loses bits and then
+is exactly zero. float32 and bfloat16 reach down to 10^-38.
 
 Remedy: keep the recurrence in float32 or bfloat16 under autocast, or scale the loss. If the
 gradient has vanished for the task as well (RD302), precision is not what is missing.

@@ -40,7 +40,7 @@ def time_constants(item: LayerResult) -> str:
 
 
 def seen_in_training(scale: TrainingScale) -> str:
-    """What the optimizer remembers: "inputs of about 0.4 and 3 in training, states of about 0.5"."""
+    """What the optimizer remembers: "inputs of about 0.4 and 3 in training, …"."""
     sizes = [f"{value:.2g}" for value in scale.inputs]
     if len(sizes) > FEATURES_SHOWN:
         low, high = f"{scale.inputs.min():.2g}", f"{scale.inputs.max():.2g}"
