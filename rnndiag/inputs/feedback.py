@@ -8,6 +8,7 @@ fed, and then nothing is generated and the reason is said.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -127,7 +128,7 @@ def _ways(
             free = _only_vector(tensors, matrix.shape[0])
             yield Feedback("embedding", matrix, name, free, matrix, name)
         return
-    for embedding, readout in _pairs(outside):
+    for embedding, readout in _pairs(list(outside)):
         rows, scores = outside[embedding], outside[readout]
         if rows.shape[1:] == (wanted,) and scores.shape == (rows.shape[0], out):
             bias = _bias_of(readout, scores, tensors)
@@ -136,11 +137,9 @@ def _ways(
                 return
 
 
-def _pairs(outside: dict[str, StoredTensor]) -> Iterable[tuple[str, str]]:
+def _pairs(names: list[str]) -> list[tuple[str, str]]:
     """Both ways round, the one whose first is named as an embedding first."""
-    one, two = outside
-    pairs = [(one, two), (two, one)]
-    return sorted(pairs, key=lambda pair: not _named_embedding(pair[0]))
+    return sorted(itertools.permutations(names, 2), key=lambda pair: not _named_embedding(pair[0]))
 
 
 def _named_embedding(name: str) -> bool:

@@ -73,7 +73,7 @@ def measure_decay(log_phi: FloatArray) -> Decay:
         return Decay(-math.inf, None, 0.0, (-1, -1, -1), -1, -math.inf, 0)
     peak = int(np.argmax(log_phi))
     rate, interval = _rate(log_phi, _fit_range(log_phi, finite, peak))
-    left = log_phi - _whole(log_phi, finite)
+    left = left_curve(log_phi)
     first, second, third = (horizon(left, -decades * LN10) for decades in (1, 2, 3))
     return Decay(
         rate,
@@ -87,10 +87,17 @@ def measure_decay(log_phi: FloatArray) -> Decay:
     )
 
 
-def _whole(log_phi: FloatArray, finite: np.ndarray) -> float:
-    """What horizons are counted from: the larger of lags 0 and 1, or the first that is not zero."""
+def left_curve(log_phi: FloatArray) -> FloatArray:
+    """ln φ, or log10 φ, relative to the larger of lags 0 and 1, or to the first that is not zero.
+
+    >>> left_curve(np.array([-2.0, -1.0, -3.0]))
+    array([-1.,  0., -2.])
+    """
+    finite = np.flatnonzero(np.isfinite(log_phi))
+    if not finite.size:
+        return log_phi
     start = float(log_phi[:2].max())
-    return start if math.isfinite(start) else float(log_phi[finite[0]])
+    return log_phi - (start if math.isfinite(start) else log_phi[finite[0]])
 
 
 def growth_curve(log_phi: FloatArray) -> FloatArray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from rnndiag.cells.base import FloatArray
 from rnndiag.drives import Basis, Drive
-from rnndiag.measure.decay import LN10, Decay, measure_decay
+from rnndiag.measure.decay import LN10, Decay, left_curve, measure_decay
 from rnndiag.measure.gradient import GradientNorms, ScaledVectors, log_rms
 from rnndiag.measure.gram import Gram
 from rnndiag.measure.jacobian_product import worst_case_log_growth
@@ -77,9 +77,9 @@ class DriveTrace:
     growth: StateGrowth | None = None
     """How perturbations of the whole state grow; None where it was not asked for."""
 
-    weights_left_log10: float | None = None
-    """log10 of what is left of the gradient of W_hh at the last lag, of an LSTM: what its memory
-    cell carries counts there, too."""
+    carried_log10: float | None = None
+    """log10 of what an LSTM's memory cell carries back to the last lag: the smaller of what is left
+    of ∂L/∂c and of the gradient of W_hh, which is what training sees."""
 
     hidden_rms: float | None = None
     """Root mean square of h over steps, samples and units; of a run without a probe."""
@@ -93,8 +93,8 @@ class DriveTrace:
     @property
     def left_log10(self) -> float:
         """log10 of what is left at the last lag, by h or by what the memory cell carries."""
-        weights = self.weights_left_log10
-        return self.decay.left_log10 if weights is None else max(self.decay.left_log10, weights)
+        carried = -math.inf if self.carried_log10 is None else self.carried_log10
+        return max(self.decay.left_log10, carried)
 
     @property
     def lost_lag(self) -> int | None:
@@ -152,13 +152,13 @@ def drive_trace(
     cell_state, exposure = norms.cell_state, norms.exposure
     decay = measure_decay(log_phi)
     log_weights = log_rms(norms.recurrent_weight)
-    weights_left = None if cell_state is None else _left_log10(log_weights)
+    carried = None if cell_state is None else _carried(over_samples(cell_state), log_weights)
     return DriveTrace(
         drive=drive.name,
         source=drive.source,
         deciding=drive.deciding,
         basis=drive.basis,
-        verdict=drive_verdict(decay, overflow_step, weights_left),
+        verdict=drive_verdict(decay, overflow_step, carried),
         log10_gradient_norm=log_phi / LN10,
         log10_cell_gradient_norm=None
         if cell_state is None
@@ -171,20 +171,19 @@ def drive_trace(
         saturated_gates=norms.saturated,
         parameter_gradient_share=_cumulative_share(log_weights),
         growth=growth,
-        weights_left_log10=weights_left,
+        carried_log10=carried,
         loss_gradient=loss,
     )
 
 
-def _left_log10(log_weights: FloatArray) -> float:
-    """What is left of the gradient of W_hh at the last lag but one, of its larger lag 0 or 1.
+def _carried(log_cells: FloatArray, log_weights: FloatArray) -> float:
+    """What a memory cell carries back, log10; see DriveTrace.
 
-    The very last step multiplies a state that was made up to start from.
+    Of W_hh at the last lag but one: the very last step multiplies a state that was made up.
     """
     if len(log_weights) < 3:
-        return 0.0
-    left = float(log_weights[-2] - log_weights[:2].max()) / LN10
-    return -math.inf if math.isnan(left) else left
+        return -math.inf
+    return float(min(left_curve(log_cells)[-1], left_curve(log_weights)[-2])) / LN10
 
 
 def _cumulative_share(log_sizes: FloatArray) -> FloatArray:

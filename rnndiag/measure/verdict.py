@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -57,19 +58,19 @@ def lag_of_growth(log10_phi: FloatArray, decades: float = EXPLODING_DECADES) -> 
 
 
 def drive_verdict(
-    decay: Decay, overflow_step: int | None, weights_left_log10: float | None = None
+    decay: Decay, overflow_step: int | None, carried_log10: float | None = None
 ) -> Verdict:
     """The verdict of one curve, judged on values as they are shown.
 
-    Of an LSTM, `weights_left_log10` says what is left at the last lag of the gradient of W_hh: its
-    memory cell may carry what h does not, and training sees both.
+    Of an LSTM, `carried_log10` says what its memory cell carries back to the last lag: that may be
+    what h does not, and training sees both.
     """
     if explodes(decay, overflow_step):
         return "exploding"
     if surely_grows(decay):
         return "growing"
-    left = [decay.left_log10, *([] if weights_left_log10 is None else [weights_left_log10])]
-    return "vanishing" if judged(max(left)) < VANISHING_LOG10 else "stable"
+    left = max(decay.left_log10, -math.inf if carried_log10 is None else carried_log10)
+    return "vanishing" if judged(left) < VANISHING_LOG10 else "stable"
 
 
 def layer_verdict(deciding: Sequence[Verdict], borne_out: bool = True) -> Verdict:

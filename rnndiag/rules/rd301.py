@@ -83,6 +83,6 @@ RULE = Rule(
     documentation=__doc__ or "",
     check=check,
     needs=(TRACE,),
-    degree=Degree("growth_log10"),
+    degree=Degree("lag_of_growth", worse="lower"),
     limit=EXPLODING_DECADES,
 )

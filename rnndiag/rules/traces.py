@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rnndiag.analysis import FileResult, LayerResult
-from rnndiag.measure.decay import horizon
+from rnndiag.measure.decay import horizon, left_curve
 from rnndiag.measure.verdict import explodes, surely_grows
 from rnndiag.rounding import judged
 
@@ -81,7 +81,6 @@ def lost(layer: Traced, limit: float) -> Lost | None:
         if grows or judged(drive.left_log10) >= judged(limit_log10):
             return None
     longest = max(layer.deciding, key=lambda drive: drive.left_log10)
-    left_log10 = longest.decay.left_log10
-    curve = longest.log10_gradient_norm - (longest.log10_gradient_norm[-1] - left_log10)
+    curve = left_curve(longest.log10_gradient_norm)
     last = horizon(curve, limit_log10)
-    return Lost(longest, left_log10, max(last or 0, 0), len(curve) - 1)
+    return Lost(longest, float(curve[-1]), max(last or 0, 0), len(curve) - 1)

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from rnndiag.measure.decay import measure_decay
+from rnndiag.measure.decay import FEWEST_LAGS, measure_decay
 
 # A least-squares slope over some hundred values of order ten: a few units in the last place.
 EXACT = 1e-13
@@ -17,17 +17,20 @@ NEVER = -math.inf
 
 
 @pytest.mark.parametrize("factor", [0.3, 0.9, 0.999, 1.0, 1.001, 1.7])
-@pytest.mark.parametrize("steps", [2, 3, 9, 10, 11, 200])
+@pytest.mark.parametrize("steps", [2, 3, 19, 20, 21, 200])
 def test_an_exact_exponential(factor, steps):
     decay = measure_decay(math.log(factor) * np.arange(steps + 1))
     rate = math.log(factor)
-    assert decay.rate_per_step == pytest.approx(rate, rel=EXACT, abs=1e-18)
-    # Every slope is the same: the interval is a point, but for the curve's own rounding.
-    assert decay.rate_ci95 == pytest.approx((rate, rate), rel=1e-10, abs=1e-18)
+    if steps < FEWEST_LAGS:
+        assert (decay.rate_per_step, decay.rate_ci95, decay.half_life) == (None, None, None)
+    else:
+        assert decay.rate_per_step == pytest.approx(rate, rel=EXACT, abs=1e-18)
+        # Every slope is the same: the interval is a point, but for the curve's own rounding.
+        assert decay.rate_ci95 == pytest.approx((rate, rate), rel=1e-10, abs=1e-18)
     growing = factor > 1
     assert decay.growth_log10 == pytest.approx(max(0.0, steps * math.log10(factor)), rel=EXACT)
     assert decay.growth_lag == (steps if growing else 0)
-    if factor < 1:
+    if factor < 1 and steps >= FEWEST_LAGS:
         assert decay.half_life == pytest.approx(math.log(2) / -rate, rel=EXACT)
     else:
         assert decay.half_life is None
@@ -57,8 +60,18 @@ def test_a_curve_that_returns_counts_its_last_crossing():
     assert measure_decay(np.log(phi)).horizons == (2, 2, 2)
 
 
-def test_a_curve_below_from_the_start_has_horizon_minus_one():
-    assert measure_decay(np.log([1e-9, 1e-10, 1e-11])).horizons == (-1, -1, -1)
+def test_horizons_do_not_count_what_the_readout_takes():
+    """A curve is as long whatever its first lag is: the larger of lags 0 and 1 is the whole."""
+    curve = np.concatenate([[1.0], 1e-9 * 0.5 ** np.arange(30)])
+    low = measure_decay(np.log(curve))
+    high = measure_decay(np.log(np.concatenate([[1e-12], curve[1:]])))
+    assert low.horizons == (0, 0, 0)
+    # From 1e-9 on: 2^-3 is above a tenth, 2^-6 above a hundredth, 2^-9 above a thousandth.
+    assert high.horizons == (4, 7, 10)
+
+
+def test_a_gradient_that_is_nowhere_has_horizon_minus_one():
+    assert measure_decay(np.full(4, NEVER)).horizons == (-1, -1, -1)
 
 
 def test_resonance_of_two_layers():
@@ -134,10 +147,10 @@ def test_a_single_lag():
     assert decay.horizons == (None, None, None)
 
 
-def test_one_step_has_a_rate_and_no_interval():
+def test_one_step_is_too_short_for_a_rate():
     decay = measure_decay(np.array([0.0, -1.0]))
-    assert decay.rate_per_step == pytest.approx(-1.0, rel=EXACT)
-    assert decay.rate_ci95 is None
+    assert (decay.rate_per_step, decay.rate_ci95) == (None, None)
+    assert decay.left_log10 == pytest.approx(-1.0 / math.log(10), rel=EXACT)
 
 
 def test_the_interval_covers_the_true_rate_about_19_times_in_20():
@@ -164,12 +177,14 @@ def test_the_width_is_that_of_ten_block_means():
     assert high - low == pytest.approx(2 * 2.262 * means.std(ddof=1) / math.sqrt(10), rel=1e-10)
 
 
-def test_scaling_the_seed_shifts_the_growth_and_no_rate():
+def test_scaling_the_seed_changes_nothing():
     curve = np.cumsum(np.random.default_rng(2).standard_normal(80) - 0.3)
     one, shifted = measure_decay(curve), measure_decay(curve + 3.0)
     assert shifted.rate_per_step == pytest.approx(one.rate_per_step, rel=1e-12)
     assert shifted.growth_lag == one.growth_lag
-    assert shifted.growth_log10 - one.growth_log10 == pytest.approx(3.0 / math.log(10), rel=1e-12)
+    assert shifted.growth_log10 == pytest.approx(one.growth_log10, abs=1e-12)
+    assert shifted.left_log10 == pytest.approx(one.left_log10, rel=1e-12)
+    assert shifted.horizons == one.horizons
 
 
 def test_no_half_life_where_decay_is_not_sure():

@@ -244,16 +244,16 @@ def lstm(hidden, **gates):
 def test_dead_cells_of_a_saturated_lstm():
     """i g = f = 1: the cell counts the steps, and shows o (1 − tanh² t) = o sech² t of them.
 
-    The mean over 200 steps is Σ sech² t / 200 = 0.0025 for an open output gate, 1 for a cell that
-    does not count, at most σ(−20) = 2e-9 behind a shut one; from c_0 = 20 it is sech² 21 = 2e-18.
+    Over the second half of 200 steps that is at most sech² 96 = 2e-83 for an open output gate, 1 for
+    a cell that does not count, at most σ(−20) = 2e-9 behind a shut one.
     """
     cell = lstm(3, i=1000.0, f=1000.0, g=[1000.0, 0.0, 0.001], o=[1000.0, 1000.0, -20.0])
     setup = TraceSetup(200, 1, 0, 1, [[np.zeros((1, 6))]], np.ones((1, 1, 3)))
     ((drive,),) = trace_one([[cell]], zero_inputs(200), setup)
-    assert drive.dead_cells == 1
-    started = replace(setup, initial=[[np.array([[0.0, 0.0, 0.0, 20.0, 0.0, 0.0]])]])
-    ((drive,),) = trace_one([[cell]], zero_inputs(200), started)
     assert drive.dead_cells == 2
+    # In 10 steps, of one chunk, it has not run away yet: the mean is Σ sech² t / 10 = 0.05.
+    ((drive,),) = trace_one([[cell]], zero_inputs(10), replace(setup, seq_len=10))
+    assert drive.dead_cells == 1
 
 
 @pytest.mark.parametrize("b", [-5.0, 0.0, 3.0, 30.0])
@@ -267,7 +267,7 @@ def test_the_cell_gradient_of_an_lstm_without_recurrence(b):
     expected = math.log10(shown) + np.arange(61) * math.log10(f)
     np.testing.assert_allclose(drive.log10_cell_gradient_norm, expected, rtol=1e-12, atol=1e-13)
     assert drive.log10_gradient_norm.tolist() == [0.0] + [-np.inf] * 60
-    assert drive.verdict == "vanishing"
+    assert drive.verdict == ("vanishing" if f**60 < 1e-3 else "stable")
     assert not np.isnan([drive.log10_p05, drive.log10_p95]).any()
 
 

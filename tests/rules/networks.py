@@ -15,6 +15,7 @@ from rnndiag.rules import RULES, judge
 from rnndiag.tracing import TraceRequest
 
 RELU = (parse_declaration("weight_hh_l0=rnn:relu"),)
+TANH = (parse_declaration("weight_hh_l0=rnn:tanh"),)
 
 
 def judgement(path: Path, declarations=(), seq_len=None, batch=2, rules=RULES):
@@ -48,9 +49,11 @@ def plain(path: Path, matrix, bias=None, input_scale: float = 1.0, **options) ->
     return save(path, module)
 
 
-def halving(path: Path) -> Path:
+def halving(path: Path, dtype=torch.float64) -> Path:
     """ReLU units, all of them on, that keep half of a gradient at each step whatever comes in."""
-    return plain(path, 0.5 * torch.eye(4), [1.0] * 4, input_scale=0.0, nonlinearity="relu")
+    plain(path, 0.5 * torch.eye(4), [1.0] * 4, input_scale=0.0, nonlinearity="relu")
+    torch.save({name: weight.to(dtype) for name, weight in torch.load(path).items()}, path)
+    return path
 
 
 def changed(path: Path, module: nn.Module, name: str, rows: slice, value: float) -> Path:

@@ -69,7 +69,7 @@ def test_rd306_is_silent_where_one_deciding_input_moves_the_gate(tmp_path):
 
 
 def test_rd307_fires_at_the_smallest_normal_float16(tmp_path):
-    path = halving(tmp_path / "m.pt")
+    path = halving(tmp_path / "m.pt", torch.float16)
     (found,) = findings(path, "RD307", declarations=RELU, seq_len=15)
     assert found.severity == "note"
     # 2^-14 is itself still normal.
@@ -78,8 +78,13 @@ def test_rd307_fires_at_the_smallest_normal_float16(tmp_path):
 
 
 def test_rd307_is_silent_down_to_that_number(tmp_path):
-    path = halving(tmp_path / "m.pt")
+    path = halving(tmp_path / "m.pt", torch.float16)
     assert findings(path, "RD307", declarations=RELU, seq_len=14) == []
+
+
+def test_rd307_is_silent_where_nothing_says_half_precision(tmp_path):
+    path = halving(tmp_path / "m.pt", torch.float32)
+    assert findings(path, "RD307", declarations=RELU, seq_len=100) == []
 
 
 @pytest.mark.parametrize("kind", ["rnn", "gru"])
