@@ -14,7 +14,7 @@ from rnndiag.measure.decay import LN10, Decay, left_curve, measure_decay
 from rnndiag.measure.gradient import GradientNorms, ScaledVectors, log_rms
 from rnndiag.measure.gram import Gram
 from rnndiag.measure.jacobian_product import worst_case_log_growth
-from rnndiag.measure.lyapunov import LyapunovSpectrum, measure_lyapunov
+from rnndiag.measure.lyapunov import LyapunovSpectrum, measure_lyapunov, sustained_rate
 from rnndiag.measure.verdict import Verdict, drive_verdict
 from rnndiag.rollout import LayerRun
 
@@ -30,6 +30,10 @@ class StateGrowth:
     """How perturbations of one layer's whole state grow along the trajectory, given its inputs."""
 
     lyapunov: LyapunovSpectrum
+
+    sustained_rate: float | None
+    """Growth in nats a step if these steps were repeated for ever, see `sustained_rate`; None where
+    the gradient does not grow."""
 
     worst_case_log10: float | None
     """log10 of σ₁(J_T … J_1), the largest of any sample: no gradient can grow more. None where one
@@ -120,7 +124,7 @@ def measure_drive(
 ) -> DriveTrace:
     """Curves relative to the seed ∂L/∂h_T, (cotangents, batch, output), and what they say."""
     log_seed = ScaledVectors.of(seed_nbh).log_norm()
-    trace = drive_trace(drive, norms, log_seed, run.overflow_step, None)
+    trace = drive_trace(drive, norms, log_seed, run.overflow_step)
     with np.errstate(over="ignore"):  # of states just before they overflow
         rms = float(np.sqrt(np.mean(np.square(run.outputs_tbp)))) if run.steps else None
     return replace(trace, hidden_rms=rms)
@@ -131,7 +135,6 @@ def drive_trace(
     norms: GradientNorms,
     log_seed_nb: FloatArray,
     overflow_step: int | None,
-    growth: StateGrowth | None,
     loss: LossGradient | None = None,
 ) -> DriveTrace:
     """Curves relative to seeds of these log norms, (cotangents, batch), and what they say.
@@ -170,7 +173,6 @@ def drive_trace(
         dead_cells=None if exposure is None else int((exposure < DEAD_CELL_EXPOSURE).sum()),
         saturated_gates=norms.saturated,
         parameter_gradient_share=_cumulative_share(log_weights),
-        growth=growth,
         carried_log10=carried,
         loss_gradient=loss,
     )
@@ -193,13 +195,25 @@ def _cumulative_share(log_sizes: FloatArray) -> FloatArray:
         return np.asarray(np.exp(total - total[-1:]))
 
 
-def measure_growth(run: LayerRun, exponents: int | None, seed: int) -> StateGrowth | None:
-    """The leading Lyapunov exponents, all for None; None where none is asked for or no step ran."""
-    if exponents == 0 or run.steps == 0:
-        return None
-    return StateGrowth(
-        lyapunov=measure_lyapunov(run, exponents, seed),
+GROWS = 1.0
+"""Decades of growth from which on the question is whether the dynamics are chaotic: then one
+exponent is measured, asked for or not."""
+
+
+def with_growth(trace: DriveTrace, run: LayerRun, exponents: int | None, seed: int) -> DriveTrace:
+    """A trace with the leading Lyapunov exponents of its run, all of them for None.
+
+    Where the gradient grows by a decade, one is measured even if none is asked for, and whether the
+    growth lasts.
+    """
+    grows = trace.deciding and trace.decay.growth_log10 >= GROWS
+    if run.steps == 0 or (exponents == 0 and not grows):
+        return trace
+    growth = StateGrowth(
+        lyapunov=measure_lyapunov(run, 1 if exponents == 0 else exponents, seed),
+        sustained_rate=sustained_rate(run, seed) if grows else None,
         worst_case_log10=None
-        if exponents == 1
+        if exponents in {0, 1}
         else float(worst_case_log_growth(run, seed).max()) / LN10,
     )
+    return replace(trace, growth=growth)

@@ -10,7 +10,7 @@ import numpy as np
 from rnndiag.cells.base import FloatArray
 from rnndiag.drives import Drive
 from rnndiag.measure.activity import measure_activity
-from rnndiag.measure.drive_trace import StateGrowth, drive_trace, measure_growth
+from rnndiag.measure.drive_trace import drive_trace, with_growth
 from rnndiag.measure.gradient import ScaledVectors
 from rnndiag.measure.gram import Gram
 from rnndiag.measure.injected import StepNorms, back_propagate
@@ -153,8 +153,8 @@ def _layer_trace(
     """One layer in one direction."""
     by_lag = seed.by_lag(norms, *measure_activity(run, lengths))
     vectors = seed.vectors
-    growth = _growth(run, lengths, setup)
-    trace = drive_trace(drive, by_lag, vectors.log_norm()[None], None, growth, loss)
+    trace = drive_trace(drive, by_lag, vectors.log_norm()[None], None, loss)
+    trace = with_growth(trace, _longest(run, lengths), setup.exponents, setup.seed)
     trace = replace(trace, lag_gram=gram)
     steps = int(seed.ends.max())
     # Sizes far apart: only a curve relative to the largest is asked for.
@@ -200,11 +200,9 @@ def _affordable(stack: Sequence[LayerRun], losses: Losses) -> bool:
     return in_time and lags_that_fit(stack, losses) >= max(losses.steps)
 
 
-def _growth(run: LayerRun, lengths: IntArray, setup: TraceSetup) -> StateGrowth | None:
-    """Of the longest sequences: the others end in padding."""
-    if setup.exponents == 0:
-        return None
+def _longest(run: LayerRun, lengths: IntArray) -> LayerRun:
+    """The run of the longest sequences: the others end in padding."""
     longest = lengths == lengths.max()
-    if not longest.all():
-        run = run_layer(run.cell, run.inputs_tbi[:, longest], run.starts[0][longest])
-    return measure_growth(run, setup.exponents, setup.seed)
+    if longest.all():
+        return run
+    return run_layer(run.cell, run.inputs_tbi[:, longest], run.starts[0][longest])

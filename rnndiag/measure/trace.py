@@ -10,7 +10,7 @@ import numpy as np
 from rnndiag.cells import Cell
 from rnndiag.cells.base import FloatArray
 from rnndiag.drives import Basis, Drive
-from rnndiag.measure.drive_trace import DriveTrace, measure_drive, measure_growth
+from rnndiag.measure.drive_trace import DriveTrace, measure_drive, with_growth
 from rnndiag.measure.gradient import GradientNorms, trace_gradients
 from rnndiag.measure.gram import Gram
 from rnndiag.measure.lag_gradients import LAG_LIMIT, Losses, measure_lag_gradients
@@ -240,7 +240,7 @@ def _trace_drive(
 
     def measured(run: LayerRun, norms: GradientNorms, seed_nbh: FloatArray) -> DriveTrace:
         trace = measure_drive(run, norms, seed_nbh, drive)
-        return replace(trace, growth=measure_growth(run, _exponents(trace, setup), setup.seed))
+        return with_growth(trace, run, setup.exponents, setup.seed)
 
     runs = run_stack(cells, inputs_tbi, initial, setup.progress)
     batch, width = inputs_tbi.shape[1], cells[-1][0].output_size
@@ -260,18 +260,6 @@ def _trace_drive(
         ]
         for layer_runs in runs
     ]
-
-
-GROWS = 1.0
-"""Decades of growth from which on the question is whether the dynamics are chaotic: then one
-exponent is measured, asked for or not."""
-
-
-def _exponents(trace: DriveTrace, setup: TraceSetup) -> int | None:
-    """How many are measured under one drive."""
-    if setup.exponents == 0 and trace.deciding and trace.decay.growth_log10 >= GROWS:
-        return 1
-    return setup.exponents
 
 
 def _compare_lags(

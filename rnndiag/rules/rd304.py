@@ -9,7 +9,9 @@ distance and point nowhere. A ReLU network whose gradient grows has states that 
 is RD301's, not chaos, so it is not judged here.
 
 The exponent decides, and not the slope of the gradient: a stable network may multiply a gradient by
-160,000 on its way, and then lose it. A decade is asked for as well, since below that nobody is
+160,000 on its way, and then lose it. Over a window shorter than that way its exponent is above zero
+too; so the growth has to last when the window's steps are gone through again and again. A decade is
+asked for as well, since below that nobody is
 troubled, and the exponent is measured only there. With RD301 it comes together: that says how much,
 this says why.
 
@@ -64,6 +66,8 @@ def _exponents(layer: Traced, decades: float) -> list[LyapunovSpectrum]:
         if exponents is None or exponents.margin is None or not exponents.living:
             return []
         if judged(float(exponents.exponents[0]) - exponents.margin) <= 0.0:
+            return []
+        if not (drive.growth and (drive.growth.sustained_rate or 0.0) > 0.0):
             return []
         found.append(exponents)
     return found

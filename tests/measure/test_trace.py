@@ -244,8 +244,8 @@ def lstm(hidden, **gates):
 def test_dead_cells_of_a_saturated_lstm():
     """i g = f = 1: the cell counts the steps, and shows o (1 − tanh² t) = o sech² t of them.
 
-    Over the second half of 200 steps that is at most sech² 96 = 2e-83 for an open output gate, 1 for
-    a cell that does not count, at most σ(−20) = 2e-9 behind a shut one.
+    Over the second half of 200 steps that is at most sech² 96 = 2e-83 for an open output gate, 1
+    for a cell that does not count, at most σ(−20) = 2e-9 behind a shut one.
     """
     cell = lstm(3, i=1000.0, f=1000.0, g=[1000.0, 0.0, 0.001], o=[1000.0, 1000.0, -20.0])
     setup = TraceSetup(200, 1, 0, 1, [[np.zeros((1, 6))]], np.ones((1, 1, 3)))

@@ -50,6 +50,7 @@ def _drive(drive: DriveTrace) -> Object:
         "left_log10": drive.left_log10,
         "hidden_rms": drive.hidden_rms,
         "worst_case_growth_log10": growth and growth.worst_case_log10,
+        "sustained_rate": growth and growth.sustained_rate,
         "lyapunov": growth and growth.lyapunov.exponents,
         "lyapunov_standard_error": growth and growth.lyapunov.standard_error,
         "lyapunov_samples": growth and growth.lyapunov.living,
