@@ -73,7 +73,11 @@ def find_feedback(
         return NoFeedback("the file holds several recurrent modules")
     tensors = model_tensors(checkpoint)
     used = {key for layer in module.flat for key in layer.keys}
-    matrices = [name for name in recognition.other_matrices if name not in used]
+    matrices = [
+        name
+        for name in recognition.other_matrices
+        if name not in used and not START.search(name.lower())
+    ]
     between = _between(tensors, used, matrices)
     if between is not None:
         return NoFeedback(f"{between} may lie between output and next input")
@@ -92,12 +96,18 @@ def _between(tensors: dict[str, StoredTensor], used: set[str], matrices: list[st
         return f"one of {', '.join(matrices[:3])}{' …' if matrices[3:] else ''}"
     recurrent = {tensors[name].identity for name in used if name in tensors}
     known = {tensors[name].identity for name in matrices if name in tensors} | recurrent
+    # A tied readout has the embedding's storage, and a name and a bias of its own.
+    aliases = [
+        name
+        for name, tensor in tensors.items()
+        if tensor.identity in known and tensor.identity not in recurrent
+    ]
     for name, tensor in tensors.items():
         if tensor.identity in known or not tensor.is_floating or tensor.size < 2:
             continue
         if START.search(name.lower()):
             continue
-        if not any(_is_bias(name, tensor, of, tensors[of]) for of in matrices if of in tensors):
+        if not any(_is_bias(name, tensor, of, tensors[of]) for of in aliases):
             return name
     return None
 

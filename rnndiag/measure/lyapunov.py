@@ -108,7 +108,7 @@ def sustained_rate(run: LayerRun, seed: int = 0) -> float:
     >>> from rnndiag.rollout import run_layer
     >>> run = run_layer(CELLS["rnn"](weights), np.zeros((20, 1, 2)), np.ones((1, 2)))
     >>> bool(measure_lyapunov(run).exponents[0] > 0), bool(sustained_rate(run) < 0)
-    (False, True)
+    (True, True)
     """
     if run.steps == 0:
         return math.nan
