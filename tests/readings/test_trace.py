@@ -45,7 +45,7 @@ def test_a_half_life_below_one_step_is_said_by_the_step():
 
 
 def test_a_fast_start_is_not_told_by_the_half_life():
-    (drive, *_), made = trace().drives, trace()
+    (drive, *_), made = trace().deciding, trace()
     decay = replace(drive.decay, half_life=20.0, horizons=(1, 2, 6))
     shown = read_trace(replace(made, drives=(replace(drive, decay=decay),)))[1]
     assert shown.endswith(
@@ -61,14 +61,14 @@ def trace():
 
 
 def test_a_mixed_verdict_says_which_input_has_which():
-    zero, weak, normal = trace().drives
+    zero, weak, normal, _ = trace().drives
     drives = (
         replace(zero, verdict="stable", deciding=True),
         replace(weak, verdict="vanishing", deciding=True),
         replace(normal, verdict="vanishing", deciding=True),
         replace(normal, drive="onehot", verdict="exploding", deciding=False),
     )
-    first = read_trace(replace(trace(), verdict="mixed", drives=drives))[0]
+    first = read_trace(replace(trace(), drives=drives))[0]
     assert first == (
         "Mixed: the verdict depends on the input: stable under zero, vanishing under weak and "
         "normal."
@@ -91,11 +91,13 @@ def test_a_rise_that_no_verdict_tells_is_told():
 
 
 def test_an_overflow_is_no_growth_of_the_gradient():
-    overflowing = replace(trace().drives[0], deciding=True, overflow_step=3)
-    first = read_trace(replace(trace(), verdict="exploding", drives=(overflowing,)))[0]
+    drive = trace().deciding[0]
+    decay = replace(drive.decay, growth_log10=5.0)
+    overflowing = replace(drive, verdict="exploding", decay=decay, overflow_step=3)
+    first = read_trace(replace(trace(), drives=(overflowing,)))[0]
     assert first.endswith("a thousandfold or more, or the forward pass overflows.")
     growing = replace(overflowing, overflow_step=None)
-    first = read_trace(replace(trace(), verdict="exploding", drives=(growing,)))[0]
+    first = read_trace(replace(trace(), drives=(growing,)))[0]
     assert first.endswith("grows a thousandfold or more.")
 
 
