@@ -65,7 +65,7 @@ def _verdict(trace: LayerTrace, steps: int) -> str:
         steps=counted(steps, "step"),
         split=_split(trace),
         overflow=_overflow(trace),
-        doubt=_doubt(trace),
+        doubt=_doubt(trace) if trace.verdict == "unsure" else "",
         note=note,
     )
 
