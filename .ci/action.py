@@ -63,6 +63,7 @@ def arguments(report: Path) -> list[str]:
     given += ["--format=github", f"--also=json={report}"]
     for option, name in (
         ("--fail-on", "FAIL_ON"),
+        ("--seq-len", "SEQ_LEN"),
         ("--baseline", "BASELINE"),
         ("--also=sarif", "SARIF_FILE"),
     ):

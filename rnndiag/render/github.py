@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from rnndiag.escape import printable
-from rnndiag.render.base import Screen, stale_entries
+from rnndiag.render.base import Screen, length_advice, stale_entries
 from rnndiag.render.concise import summary
 from rnndiag.report import FileReport, Report
 from rnndiag.rules.base import Severity
@@ -45,7 +45,8 @@ def render(report: Report, _: Screen) -> str:
     ]
     annotations.sort(key=lambda one: RANK.index(one.level))
     lines = [one.line() for one in annotations]
-    return "".join(f"{line}\n" for line in (*lines, summary(report)))
+    said = map(printable, length_advice(report))
+    return "".join(f"{line}\n" for line in (*lines, *said, summary(report)))
 
 
 def _of_file(file: FileReport) -> Iterator[Annotation]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from rnndiag.measure.drive_trace import DriveTrace
 from rnndiag.measure.loss_gradient import LossGradient
 from rnndiag.measure.trace import LayerTrace
+from rnndiag.recognise.lengths import SequenceLength
 from rnndiag.render.json.plain import Object
 
 
-def show(trace: LayerTrace) -> Object:
+def show(trace: LayerTrace, length: SequenceLength | None) -> Object:
     """The keys of a layer's `trace`."""
     return {
         "seq_len": trace.seq_len,
+        "length_basis": length and length.basis,
+        "length_source": (length and length.source) or None,
+        "length_remarks": length.remarks if length else (),
         "verdict": trace.verdict,
         "drives": [_drive(drive) for drive in trace.drives],
         "textbook_log10": trace.textbook_log10,
