@@ -36,7 +36,10 @@ def render(report: Report, _: Screen) -> str:
 
     What a baseline accepts is counted: ten annotations of a level are shown, and none is to spare.
     """
-    annotations = [one for file in report.files for one in _of_file(file)]
+    # Only the advice itself: what else is said of lengths stands in the summary.
+    lengths = length_advice(report)[:1]
+    annotations = [Annotation("notice", "", "length assumed", said) for said in lengths]
+    annotations += [one for file in report.files for one in _of_file(file)]
     if report.failure is not None:
         what = f"{report.failure.what}; {report.failure.remedy}"
         annotations.append(Annotation("error", "", report.failure.code.value, what))
@@ -45,8 +48,7 @@ def render(report: Report, _: Screen) -> str:
     ]
     annotations.sort(key=lambda one: RANK.index(one.level))
     lines = [one.line() for one in annotations]
-    said = map(printable, length_advice(report))
-    return "".join(f"{line}\n" for line in (*lines, *said, summary(report)))
+    return "".join(f"{line}\n" for line in (*lines, summary(report)))
 
 
 def _of_file(file: FileReport) -> Iterator[Annotation]:
