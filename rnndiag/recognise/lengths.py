@@ -53,6 +53,9 @@ AMBIGUOUS = frozenset(
 `n_steps`), a Fourier transform's window, steps of diffusion, frames that are stacked, a block of
 memory. They are named to the user and never used."""
 
+LENGTHS = TRUNCATED | WHOLE
+NAMES = LENGTHS | LIMITS | AMBIGUOUS
+
 EVALUATION = frozenset(
     {"val", "valid", "validation", "eval", "evaluation", "test", "testing", "inference"}
     | {"predict", "prediction", "generation", "generate", "deploy", "serving"}
@@ -127,11 +130,11 @@ def stated_beside(
 
 def _stated(named: Iterable[tuple[str, Mapping[str, Value]]], truncated: bool) -> Statement:
     """The one credible length under the surest names that say any."""
-    exact = WHOLE | TRUNCATED if truncated else WHOLE
+    exact = LENGTHS if truncated else WHOLE
     found = [one for name, values in named for one in _lengths(name, values)]
     remarks: list[str] = []
-    for names in (exact, LIMITS):
-        said = [one for one in found if one.key in names]
+    for names, inside in ((exact, False), (exact, True), (LIMITS, False)):
+        said = [one for one in found if one.key in names and one.inside == inside]
         credible = [one for one in said if one.steps in CREDIBLE_LENGTHS]
         remarks += _incredible([one for one in said if one.steps not in CREDIBLE_LENGTHS])
         if len({one.steps for one in credible}) > 1:
@@ -147,32 +150,26 @@ def _stated(named: Iterable[tuple[str, Mapping[str, Value]]], truncated: bool) -
 
 @dataclass(frozen=True)
 class _Length:
+    """One setting that may be a length."""
+
     key: str
     steps: int
     source: str
+    inside: bool
+    """Whether it stands in a list or a table under that name: `seq_length.1D`, `seq_len.value`."""
 
 
 def _lengths(name: str, values: Mapping[str, Value]) -> Iterator[_Length]:
     """Positive whole numbers under names of lengths, those of evaluation left out."""
     for full, value in values.items():
         if type(value) is int and value > 0:
-            key = _key(full)
-            if key and not EVALUATION.intersection(full.lower().split(".")):
+            parent, _, last = full.rpartition(".")
+            key, above = _squashed(last), _squashed(parent.rpartition(".")[2])
+            inside = key not in NAMES and above in LENGTHS
+            if (inside or key in NAMES) and EVALUATION.isdisjoint(full.lower().split(".")):
                 said, steps = _trained_on(full, key, value, values)
-                yield _Length(key, steps, f"{name}: {shortened(said, SHOWN_NAME)}")
-
-
-def _key(full: str) -> str:
-    """Which of the names a setting has; "" for any other.
-
-    A list or a table under such a name speaks of lengths, too: `seq_length.1D`, `seq_len.value`.
-    """
-    parent, _, last = full.rpartition(".")
-    key = _squashed(last)
-    if key in WHOLE or key in TRUNCATED or key in LIMITS or key in AMBIGUOUS:
-        return key
-    above = _squashed(parent.rpartition(".")[2]) if parent else ""
-    return above if above in WHOLE or above in TRUNCATED else ""
+                source = f"{name}: {shortened(said, SHOWN_NAME)}"
+                yield _Length(above if inside else key, steps, source, inside)
 
 
 def _squashed(name: str) -> str:

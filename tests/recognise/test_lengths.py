@@ -65,6 +65,8 @@ def beside(values, name="config.yml", hidden=(16,)):
         # Other frequencies, other lengths.
         ({"seq_length.1D": 365, "seq_length.1H": 336}, None),
         ({"seq_length.1D": 365, "seq_length.1H": 365}, (365, "file: seq_length.1D")),
+        # A list beside the setting itself, as a YAML reader keeps lines and columns.
+        ({"r.seq_len": 8, "r._line_col.seq_len.0": 13, "r._line_col.seq_len.1": 4}, (8, None)),
         # Rows of tables, training's own steps, widths: no lengths.
         ({"n_positions": 1024, "max_position_embeddings": 2048, "max_length": 20}, None),
         ({"steps": 2000, "global_step": 50, "max_steps": 100, "num_epochs": 30}, None),
