@@ -156,7 +156,8 @@ def analyse(checkpoint: Checkpoint, request: Request, require_layers: bool = Tru
     if request.measures:
         _require_time(modules)
     request = _fitted(request, modules)
-    request, length = _of_certain_length(request, _files(checkpoint, companion), modules)
+    files = _files(checkpoint, companion)
+    request, length = _of_certain_length(request, files, recognition.modules)
     layers = [
         result
         for module in modules

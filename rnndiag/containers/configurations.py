@@ -32,7 +32,7 @@ NAMES = (
 )
 """Files that trainers write: neuralhydrology, Lightning, transformers, Ray, icefall, Hydra."""
 
-CHECKPOINT_FOLDERS = ("checkpoint", "ckpt")
+CHECKPOINT_FOLDERS = ("checkpoint", "ckpt", "weights")
 """Beginnings of names of folders that hold checkpoints alone; their parent is the run's folder."""
 
 LARGEST = 2**20

@@ -40,7 +40,9 @@ def test_other_names_and_kinds_are_nobodys(tmp_path):
     assert Configurations().beside("-") == ()
 
 
-@pytest.mark.parametrize("folder", ["checkpoints", "checkpoint-500", "checkpoint_000010", "ckpts"])
+@pytest.mark.parametrize(
+    "folder", ["checkpoints", "checkpoint-500", "checkpoint_000010", "ckpts", "weights"]
+)
 def test_the_folder_of_the_run_is_around_that_of_its_checkpoints(tmp_path, folder):
     (tmp_path / folder).mkdir()
     (tmp_path / "hparams.yaml").write_text("seq_len: 50\n")

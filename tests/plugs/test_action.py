@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from jsonschema import Draft4Validator
 from plugs.checkout import ROOT, check_out, require_index
@@ -210,6 +211,15 @@ def test_the_length_of_the_sequences_is_passed_on(job):
     (file,) = json.loads(Path(run.outputs["report"]).read_text())["files"]
     trace = file["layers"][0]["trace"]
     assert (trace["seq_len"], trace["length_basis"]) == (120, "given")
+
+
+def test_a_configuration_beside_the_file_is_read(job):
+    """What reads YAML is installed with the rest."""
+    torch.save(torch.nn.GRU(2, 3).state_dict(), job.workspace / "bare.pt")
+    (job.workspace / "config.yml").write_text("seq_length: 50\n")
+    run = job.check(paths="bare.pt")
+    (file,) = json.loads(Path(run.outputs["report"]).read_text())["files"]
+    assert file["layers"][0]["trace"]["length_source"] == "config.yml: seq_length"
 
 
 def test_no_summary_where_none_is_wanted(job):

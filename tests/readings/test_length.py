@@ -99,3 +99,14 @@ def test_many_files_get_one_advice():
         "path in the configuration"
     )
     assert second == "length: config.yml was not read: why (b, c)"
+
+
+def test_the_width_that_a_configuration_states_may_be_that_of_any_layer(tmp_path):
+    """Also of one that --layer leaves out."""
+    torch.manual_seed(0)
+    model = nn.ModuleDict({"a": nn.RNN(2, 3), "b": nn.RNN(2, 5)})
+    torch.save(model.state_dict(), tmp_path / "model.pt")
+    (tmp_path / "config.json").write_text('{"hidden_size": 5, "seq_len": 50}')
+    request = Request(layer="a", trace=TraceRequest(batch=1))
+    found = analyse(read(str(tmp_path / "model.pt")), request)
+    assert length_phrase(found) == "50 steps (config.json: seq_len)"

@@ -78,7 +78,7 @@ def test_rd301_takes_a_threshold_of_its_own():
         assert len(findings(path, "RD301", rules=rules)) == count
 
 
-def test_rd302_is_a_note_whoever_says_the_length():
+def test_rd302_fires_as_a_note_whoever_says_the_length():
     path = FIXTURES / "delayed_recall_gru.pt"
     assert findings(path, "RD302") == []
     (given,) = findings(path, "RD302", seq_len=200)
