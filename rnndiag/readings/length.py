@@ -48,27 +48,46 @@ def read_length(result: FileResult) -> Iterator[str]:
 
 
 def advise_lengths(lengths: Mapping[str, SequenceLength]) -> list[str]:
-    """What to do about assumed lengths, once for all files of a call; nothing where none is.
+    """What to do about assumed lengths and to know of short ones, once for all files of a call.
 
     lengths: of the files that were traced, by the path that is shown.
     """
+    alone = len(lengths) == 1
+    return [*_assumed(lengths, alone), *_short(lengths, alone)]
+
+
+def _assumed(lengths: Mapping[str, SequenceLength], alone: bool) -> list[str]:
+    """How to give them, and why nothing that was met gave one."""
     assumed = {path: length for path, length in lengths.items() if length.basis == "assumed"}
     if not assumed:
         return []
-    steps = counted(next(iter(assumed.values())).steps, "step")
-    if len(lengths) == 1:
-        first = f"length: {steps} (assumed); {HOW_TO_GIVE}"
+    first = f"length: {counted(next(iter(assumed.values())).steps, 'step')} (assumed)"
+    if alone:
+        first += f"; {HOW_TO_GIVE}"
     else:
-        first = (
-            f"length: {steps} (assumed) for {len(assumed)} of {len(lengths)} files; {HOW_TO_GIVE}, "
-            "or seq-len by path in the configuration"
+        first += (
+            f" for {len(assumed)} of {len(lengths)} files; {HOW_TO_GIVE}, or seq-len by path in "
+            "the configuration"
         )
     paths: dict[str, list[str]] = {}
     for path, length in assumed.items():
         for remark in length.remarks:
             paths.setdefault(remark, []).append(path)
     remarks = [
-        "length: " + (remark if len(lengths) == 1 else f"{remark} ({listed(of)})")
-        for remark, of in paths.items()
+        f"length: {remark}" + ("" if alone else f" ({listed(of)})") for remark, of in paths.items()
     ]
     return [first, *remarks[:NAMED_REMARKS]]
+
+
+def _short(lengths: Mapping[str, SequenceLength], alone: bool) -> list[str]:
+    """Which files say a length that nobody who calls may have thought of."""
+    short = {
+        path: one for path, one in lengths.items() if one.basis == "file" and one.steps < SHORT
+    }
+    if not short:
+        return []
+    what = "are too few for a growth rate; what is said is what happens within them"
+    if alone:
+        (length,) = short.values()
+        return [f"length: {counted(length.steps, 'step')} ({length.source}) {what}"]
+    return [f"length: fewer than {SHORT} steps, as {listed(list(short))} say, {what}"]

@@ -60,7 +60,7 @@ def stale_entries(report: Report) -> list[str]:
 
 
 def length_advice(report: Report) -> list[str]:
-    """What to do about lengths that are assumed; not escaped yet."""
+    """What to do about lengths that are assumed, and which are short; not escaped yet."""
     from rnndiag.readings.length import advise_lengths
 
     return advise_lengths(

@@ -25,8 +25,9 @@ def render(report: Report, _: Screen) -> str:
     lines += [line for layer in report.comparison for line in _comparison(layer)]
     lines += [f"{printable(s.name)}: skipped: {printable(s.reason)}" for s in report.skipped_files]
     lines += map(printable, stale_entries(report))
+    lines += map(printable, length_advice(report))
     if report.command == "check":
-        lines += [*map(printable, length_advice(report)), summary(report)]
+        lines.append(summary(report))
     return "".join(f"{line}\n" for line in lines)
 
 

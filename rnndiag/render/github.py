@@ -36,9 +36,8 @@ def render(report: Report, _: Screen) -> str:
 
     What a baseline accepts is counted: ten annotations of a level are shown, and none is to spare.
     """
-    # Only the advice itself: what else is said of lengths stands in the summary.
-    lengths = length_advice(report)[:1]
-    annotations = [Annotation("notice", "", "length assumed", said) for said in lengths]
+    # Only what comes first: what else is said of lengths stands in the summary.
+    annotations = [Annotation("notice", "", "length", s) for s in length_advice(report)[:1]]
     annotations += [one for file in report.files for one in _of_file(file)]
     if report.failure is not None:
         what = f"{report.failure.what}; {report.failure.remedy}"

@@ -101,6 +101,15 @@ def test_many_files_get_one_advice():
     assert second == "length: config.yml was not read: why (b, c)"
 
 
+def test_short_lengths_that_files_say_are_named_once():
+    short, given = SequenceLength(5, "file", "file: seq_len"), SequenceLength(5, "given")
+    (said,) = advise_lengths({"a": short})
+    assert said.startswith("length: 5 steps (file: seq_len) are too few for a growth rate")
+    (said,) = advise_lengths({"a": short, "b": given, "c": short})
+    assert said.startswith("length: fewer than 20 steps, as a, c say, are too few")
+    assert advise_lengths({"b": given}) == []
+
+
 def test_the_width_that_a_configuration_states_may_be_that_of_any_layer(tmp_path):
     """Also of one that --layer leaves out."""
     torch.manual_seed(0)

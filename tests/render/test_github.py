@@ -47,7 +47,7 @@ def test_serious_ones_come_first():
 
 
 def test_an_assumed_length_has_one_annotation():
-    (said,) = [one for one in commands(gate_report()) if one["title"] == "length assumed"]
+    (said,) = [one for one in commands(gate_report()) if one["title"] == "length"]
     assert "200 steps (assumed) for 1 of 2 files; give yours with --seq-len" in said["message"]
 
 
@@ -83,7 +83,7 @@ def test_what_is_accepted_takes_no_annotation_and_what_is_stale_is_named():
         ("error", f"RD301 in {layer}"),
         ("error", "RD003 no verdict"),
         ("warning", f"RD102 in {layer}"),
-        ("notice", "length assumed"),
+        ("notice", "length"),
         ("notice", "stale baseline entry"),
     ]
     assert "accepted 4, stale 1" in render(baseline_report(), Screen()).splitlines()[-1]
