@@ -29,7 +29,9 @@ def install() -> int:
         refuse(f"version {version!r} is none, such as 0.1.0")
     environment = fresh_folder()
     python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    wanted = f"rnndiag=={version}" if version else os.environ["GITHUB_ACTION_PATH"]
+    # With what reads the configurations that lie beside checkpoints.
+    source = os.environ["GITHUB_ACTION_PATH"]
+    wanted = f"rnndiag[config]=={version}" if version else f"{source}[config]"
     # Compiling all of numpy would take longer than what a gate imports of it.
     pip = ("pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", wanted)
     for command in ((sys.executable, "-I", "-m", "venv", environment), (python, "-I", "-m", *pip)):
@@ -63,6 +65,7 @@ def arguments(report: Path) -> list[str]:
     given += ["--format=github", f"--also=json={report}"]
     for option, name in (
         ("--fail-on", "FAIL_ON"),
+        ("--seq-len", "SEQ_LEN"),
         ("--baseline", "BASELINE"),
         ("--also=sarif", "SARIF_FILE"),
     ):

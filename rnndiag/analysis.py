@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rnndiag.cells import build_cell
 from rnndiag.containers import read
 from rnndiag.containers.checkpoint import Checkpoint
+from rnndiag.containers.configurations import Configurations
 from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.measure.training_scale import TrainingScale, training_scales
 from rnndiag.measure.training_state import TrainingState, training_state
@@ -17,12 +18,13 @@ from rnndiag.measure.weights import WeightHealth, measure_weights
 from rnndiag.progress import Progress, Silent
 from rnndiag.recognise import Declaration, explain_absence, recognise
 from rnndiag.recognise.layers import ROOT, Recognition, RecurrentLayer, RecurrentModule
+from rnndiag.recognise.lengths import LengthBasis, SequenceLength
+from rnndiag.task import ConfiguredLengths
 
 if TYPE_CHECKING:
     # What inspecting a file does not need is loaded where it is: start-up is most of its time.
     from rnndiag.measure.spectrum import Spectrum
     from rnndiag.measure.trace import LayerTrace
-    from rnndiag.measure.verdict import LengthBasis
     from rnndiag.rollout import Cells
     from rnndiag.tracing import TraceRequest
 
@@ -55,8 +57,29 @@ class Request:
     verify: bool = False
     """Whether to compare an archive's checksums, and to compute the file's own."""
 
+    lengths: ConfiguredLengths = field(default_factory=ConfiguredLengths)
+    """Sequence lengths and memory for files of which the trace says none."""
+
+    configurations: Configurations = field(default_factory=Configurations)
+    """Where what stands beside checkpoints is looked up, once a folder."""
+
     progress: Progress = field(default_factory=Silent)
     """Who is told how far long measurements are."""
+
+    def for_path(self, path: str) -> Request:
+        """The same, with what is configured for one file where the trace itself says nothing.
+
+        Recorded and given inputs have a length of their own, which a longer one cannot replace.
+        """
+        trace = self.trace
+        if trace is None or trace.probe is not None:
+            return self
+        found = self.lengths.of(path)
+        seq_len, inputs = trace.seq_len, trace.inputs_tbi
+        if seq_len is None and (inputs is None or (found.seq_len or 0) <= len(inputs)):
+            seq_len = found.seq_len
+        memory = found.memory if trace.memory is None else trace.memory
+        return replace(self, trace=replace(trace, seq_len=seq_len, memory=memory))
 
     @property
     def measures(self) -> bool:
@@ -89,14 +112,24 @@ class FileResult:
     """Sorted by name, layer and direction."""
 
     training_state: TrainingState | None
-    seq_len: int | None = None
-    """Steps traced; None if nothing was."""
+    length: SequenceLength | None = None
+    """Steps traced, and who says so; None if nothing was."""
 
-    seq_len_source: str = ""
-    """"given", "default", or the name of the file's own setting."""
+    memory: int | None = None
+    """Steps back that the task needs, where the user says so."""
 
     companion: Checkpoint | None = None
     """The file that holds the optimizer's state, where it is one of its own."""
+
+    @property
+    def seq_len(self) -> int | None:
+        """Steps traced; None if nothing was."""
+        return None if self.length is None else self.length.steps
+
+    @property
+    def length_basis(self) -> LengthBasis | None:
+        """Whether the user gave them, a file says them, or they are assumed."""
+        return None if self.length is None else self.length.basis
 
     @property
     def files(self) -> tuple[Checkpoint, ...]:
@@ -129,7 +162,7 @@ def analyse(checkpoint: Checkpoint, request: Request, require_layers: bool = Tru
     request = _fitted(request, modules)
     modules = _settled(modules, request)
     files = _files(checkpoint, companion)
-    request, source = _of_certain_length(request, files)
+    request, length = _of_certain_length(request, files, recognition.modules)
     asked = request.training_state or request.trace is not None
     scales = training_scales(modules, *files) if asked else {}
     layers = [
@@ -137,8 +170,8 @@ def analyse(checkpoint: Checkpoint, request: Request, require_layers: bool = Tru
         for module in modules
         for result in _measure_module(module, recognition, checkpoint, request, scales)
     ]
-    seq_len = None if request.trace is None else request.trace.seq_len
-    return FileResult(checkpoint, recognition, tuple(layers), state, seq_len, source, companion)
+    memory = None if request.trace is None else request.trace.memory
+    return FileResult(checkpoint, recognition, tuple(layers), state, length, memory, companion)
 
 
 def _fitted(request: Request, modules: Sequence[RecurrentModule]) -> Request:
@@ -160,19 +193,17 @@ def _settled(modules: list[RecurrentModule], request: Request) -> list[Recurrent
     return [with_recorded_activation(module, probe) for module in modules]
 
 
-def _of_certain_length(request: Request, files: Sequence[Checkpoint]) -> tuple[Request, str]:
+def _of_certain_length(
+    request: Request, files: Sequence[Checkpoint], modules: Sequence[RecurrentModule]
+) -> tuple[Request, SequenceLength | None]:
     """The request with the steps that will be traced, and who says so."""
     if request.trace is None:
-        return request, ""
+        return request, None
     from rnndiag.tracing import sequence_length
 
-    seq_len, source = sequence_length(files, request.trace)
-    basis = LENGTH_BASES.get(source, "file")
-    trace = replace(request.trace, seq_len=seq_len, length_basis=basis)
-    return replace(request, trace=trace), source
-
-
-LENGTH_BASES: Mapping[str, LengthBasis] = {"given": "given", "default": "assumed"}
+    length = sequence_length(files, request.trace, request.configurations, modules)
+    trace = replace(request.trace, seq_len=length.steps, length=length)
+    return replace(request, trace=trace), length
 
 
 def _companion(path: str | None) -> Checkpoint | None:

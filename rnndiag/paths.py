@@ -1,8 +1,10 @@
-"""How a file is named in a report, on no particular machine; whether two names are one file."""
+"""How a file is named in a report; whether two names are one file, or a pattern means it."""
 
 from __future__ import annotations
 
 import os
+from fnmatch import fnmatchcase
+from pathlib import PurePath
 
 
 def shown_path(path: str) -> str:
@@ -21,6 +23,16 @@ def shown_path(path: str) -> str:
     normal = os.path.normpath(path)
     below = os.path.join(os.getcwd(), "")  # noqa: PTH109, PTH118 (a hostile path need not survive Path())
     return normal.removeprefix(below) if os.path.isabs(normal) else normal  # noqa: PTH117 (the same)
+
+
+def matches(path: str, pattern: str, folder: str) -> bool:
+    """Whether a configured glob means a file: by its path below the folder, or by its name.
+
+    >>> matches("runs/a.pt", "runs/*", "."), matches("runs/a.pt", "a.pt", ".")
+    (True, True)
+    """
+    name = PurePath(os.path.relpath(path or ".", folder))
+    return fnmatchcase(name.as_posix(), pattern) or fnmatchcase(name.name, pattern)
 
 
 def identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:

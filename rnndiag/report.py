@@ -182,6 +182,7 @@ def report_file(
     that is a finding then, where a named one gets an error.
     """
     shown = path if shown_as is None else shown_as
+    request = request.for_path(path)
     if advice is not None and request.trace is not None:
         # Truncation advice rests on it; nothing else needs it.
         request = replace(request, trace=replace(request.trace, compare_lags=True))

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from rnndiag.cells.base import FloatArray
 from rnndiag.containers.checkpoint import Checkpoint
+from rnndiag.containers.configurations import Configurations
 from rnndiag.drives import Drive, given_drive, probe_drive
 from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.given import GivenStates, checked_cotangent, load_readout
 from rnndiag.inputs.choice import Chosen, Setting, choose_drives
 from rnndiag.measure.trace import LayerTrace, TraceSetup, trace_module
 from rnndiag.measure.training_scale import TrainingScale
-from rnndiag.measure.verdict import LengthBasis
 from rnndiag.progress import Progress
 from rnndiag.recognise.layers import ROOT, Recognition, RecurrentModule
-from rnndiag.recognise.settings import sequence_length_setting
+from rnndiag.recognise.lengths import SequenceLength, stated_beside, stated_in_files
 from rnndiag.rollout import Cells, inside_bytes
 
 if TYPE_CHECKING:
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 
 DEFAULT_SEQ_LEN = 200
 """Steps of a trace where neither the user nor the file says how long sequences are."""
-
-CREDIBLE_LENGTHS = range(20, 10_001)
-"""Lengths in a file that a trace follows. Over fewer steps no growth rate has a narrow interval, so
-a file could talk a gate into passing; over more, one number in a file could fill the memory."""
 
 MEMORY_LIMIT = 8 * 2**30
 """Bytes that one trace may hold; a longer one is refused with the memory it would need."""
@@ -39,10 +35,14 @@ class TraceRequest:
     """How to trace."""
 
     seq_len: int | None = None
-    """None: the length of the given inputs, else the file's own setting, else 200."""
+    """None: the length of the given inputs, else what the file or a configuration beside it says,
+    else 200; and at least `memory`."""
 
-    length_basis: LengthBasis = "given"
-    """Who says so; set with `seq_len` once it is certain."""
+    memory: int | None = None
+    """Steps back that the task needs; None: nobody said."""
+
+    length: SequenceLength | None = None
+    """The same with who says so, once that is certain."""
 
     batch: int = 8
     seed: int = 0
@@ -71,19 +71,47 @@ class TraceRequest:
     """Recorded sequences with their loss gradients, instead of all of the above but `exponents`."""
 
 
-def sequence_length(files: Sequence[Checkpoint], trace: TraceRequest) -> tuple[int, str]:
-    """Steps to trace, and who says so: "given", "default" or the name of a file's setting."""
+def sequence_length(
+    files: Sequence[Checkpoint],
+    trace: TraceRequest,
+    configurations: Configurations | None = None,
+    modules: Sequence[RecurrentModule] = (),
+) -> SequenceLength:
+    """Steps to trace, and who says so: the user, the files, a configuration beside the first."""
     if trace.seq_len is not None:
-        return trace.seq_len, "given"
+        return SequenceLength(trace.seq_len, "given")
     if trace.probe is not None:
-        return trace.probe.longest, "given"
+        return SequenceLength(trace.probe.longest, "given")
     if trace.inputs_tbi is not None:
-        return len(trace.inputs_tbi), "given"
+        return SequenceLength(len(trace.inputs_tbi), "given")
+    found = _found_length(files, trace, configurations, modules)
+    if trace.memory is not None and trace.memory > found.steps:
+        # What a task needs to remember is within its sequences.
+        return SequenceLength(trace.memory, "given", "--memory", found.remarks)
+    return found
+
+
+def _found_length(
+    files: Sequence[Checkpoint],
+    trace: TraceRequest,
+    configurations: Configurations | None,
+    modules: Sequence[RecurrentModule],
+) -> SequenceLength:
+    """What the files say, else the nearest configurations beside them, else 200."""
     # What a truncation costs shows only in a window that is longer than it.
-    setting = sequence_length_setting(*files, truncated=not trace.compare_lags)
-    if setting is not None and int(setting.value) not in CREDIBLE_LENGTHS:
-        setting = None
-    return (int(setting.value), setting.name) if setting else (DEFAULT_SEQ_LEN, "default")
+    truncated = not trace.compare_lags
+    said = stated_in_files(files, truncated)
+    remarks = said.remarks
+    if said.steps is None and not said.disagrees and configurations is not None:
+        hidden = {layer.hidden_size for module in modules for layer in module.flat}
+        for group in configurations.beside(files[0].path):
+            said = stated_beside(group, hidden, truncated)
+            remarks += said.remarks
+            if said.steps is not None or said.disagrees:
+                break
+    if said.steps is not None:
+        return SequenceLength(said.steps, "file", said.source, said.remarks)
+    return SequenceLength(DEFAULT_SEQ_LEN, "assumed", remarks=remarks)
 
 
 def trace_recurrent(
@@ -254,7 +282,7 @@ def _setup(module: RecurrentModule, cells: Cells, trace: TraceRequest, seq_len: 
         exponents=trace.exponents,
         compare_lags=trace.compare_lags,
         biases=_has_biases(module),
-        length_basis=trace.length_basis,
+        length=trace.length,
         initial=None if trace.initial is None else trace.initial.of_module(module, batch),
         cotangent_nbh=None
         if trace.cotangent_nbh is None

@@ -95,34 +95,52 @@ def test_a_bare_module_is_the_root(checkpoint):
     assert labels(analyse(bare, Request(layer="(root)"))) == ["(root)/0/forward"]
 
 
+ASSUMED = (DEFAULT_SEQ_LEN, "assumed", "")
+
+
 @pytest.mark.parametrize(
     ("values", "options", "expected"),
     [
-        ({}, {}, (DEFAULT_SEQ_LEN, "default")),
-        ({"seq_len": 33}, {}, (33, "hyper.seq_len")),
-        ({"seq_len": 33}, {"seq_len": 7}, (7, "given")),
-        ({"seq_len": 33}, {"inputs_tbi": np.ones((9, 2, 2))}, (9, "given")),
-        ({"seq_len": 33}, {"inputs_tbi": np.ones((9, 2, 2)), "seq_len": 4}, (4, "given")),
-        ({"seq_len": 33, "bptt": 35}, {}, (DEFAULT_SEQ_LEN, "default")),  # which of them?
-        ({"seq_len": 33, "bptt": 33}, {}, (33, "hyper.seq_len")),
-        ({"seq_len": 33.5}, {}, (DEFAULT_SEQ_LEN, "default")),
-        ({"seq_len": 0}, {}, (DEFAULT_SEQ_LEN, "default")),
-        # Too short to give a rate, or so long that one number fills the memory: not believed.
-        ({"seq_len": 1}, {}, (DEFAULT_SEQ_LEN, "default")),
-        ({"seq_len": 10**9}, {}, (DEFAULT_SEQ_LEN, "default")),
+        ({}, {}, ASSUMED),
+        ({"seq_len": 33}, {}, (33, "file", "file: hyper.seq_len")),
+        ({"seq_len": 33}, {"seq_len": 7}, (7, "given", "")),
+        ({"seq_len": 33}, {"inputs_tbi": np.ones((9, 2, 2))}, (9, "given", "")),
+        ({"seq_len": 33}, {"inputs_tbi": np.ones((9, 2, 2)), "seq_len": 4}, (4, "given", "")),
+        ({"seq_len": 33, "bptt": 35}, {}, ASSUMED),  # which of them?
+        (
+            {"seq_len": 300, "bptt": 35},
+            {"compare_lags": True},
+            (300, "file", "file: hyper.seq_len"),
+        ),
+        ({"bptt": 35}, {"compare_lags": True}, ASSUMED),
+        ({"seq_len": 33, "bptt": 33}, {}, (33, "file", "file: hyper.seq_len")),
+        ({"seq_len": 33.5}, {}, ASSUMED),
+        ({"seq_len": 0}, {}, ASSUMED),
+        # A short one is one; with a single step, or so many that one number fills the memory, not.
+        ({"seq_len": 5}, {}, (5, "file", "file: hyper.seq_len")),
+        ({"seq_len": 2}, {}, (2, "file", "file: hyper.seq_len")),
+        ({"seq_len": 1}, {}, ASSUMED),
+        ({"seq_len": 10**9}, {}, ASSUMED),
+        # A task's memory lies within its sequences, whoever says how long these are.
+        ({"seq_len": 33}, {"memory": 20}, (33, "file", "file: hyper.seq_len")),
+        ({"seq_len": 33}, {"memory": 40}, (40, "given", "--memory")),
+        ({}, {"memory": 40}, ASSUMED),
+        ({}, {"memory": 300}, (300, "given", "--memory")),
+        ({}, {"memory": 300, "seq_len": 7}, (7, "given", "")),
     ],
 )
 def test_who_says_how_many_steps(values, options, expected, checkpoint):
     file = checkpoint({"model": nn.RNN(2, 3).state_dict(), "hyper": values})
     result = analyse(file, trace(**options))
-    assert (result.seq_len, result.seq_len_source) == expected
+    assert result.length is not None
+    assert (result.seq_len, result.length_basis, result.length.source) == expected
     assert result.layers[0].trace.seq_len == expected[0]
     assert len(result.layers[0].trace.drives[0].log10_gradient_norm) == expected[0] + 1
 
 
 def test_nothing_is_traced_unless_asked_for(two):
     result = analyse(two, Request(spectrum=True))
-    assert (result.seq_len, result.seq_len_source) == (None, "")
+    assert (result.seq_len, result.length_basis, result.length) == (None, None, None)
     assert all(item.trace is None and item.spectrum is not None for item in result.layers)
 
 

@@ -12,7 +12,17 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 ORDER = (
-    {"_version", "errors", "escape", "paths", "progress", "rounding", "threads", "whole_file"},
+    {
+        "_version",
+        "errors",
+        "escape",
+        "paths",
+        "progress",
+        "rounding",
+        "task",
+        "threads",
+        "whole_file",
+    },
     {"containers"},
     {"recognise"},
     {"cells"},

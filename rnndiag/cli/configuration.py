@@ -74,6 +74,7 @@ KEYS: dict[str, Kind] = {
     "ignore": CODES,
     "fail-on": FAIL_ON,
     "seq-len": COUNT,
+    "memory": COUNT,
     "batch": COUNT,
     "seed": SEED,
     "baseline": TEXT,
@@ -84,10 +85,19 @@ KEYS: dict[str, Kind] = {
 """Everything that can be configured; `rules` and `per-path` hold tables of the next two."""
 
 RULE_KEYS: dict[str, Kind] = {"severity": SEVERITY, "threshold": NUMBER}
-PATH_KEYS: dict[str, Kind] = {"extend-select": CODES, "ignore": CODES, "rules": TABLE}
+PATH_KEYS: dict[str, Kind] = {
+    "extend-select": CODES,
+    "ignore": CODES,
+    "rules": TABLE,
+    "seq-len": COUNT,
+    "memory": COUNT,
+}
 
-OPTIONS = ("select", "extend-select", "ignore", "seq-len", "batch", "seed")
+OPTIONS = ("select", "extend-select", "ignore", "batch", "seed")
 """Keys that are options of commands, too."""
+
+LENGTHS = ("seq-len", "memory")
+"""Options that may have another value for every path: what is typed goes before all of those."""
 
 GATE_OPTIONS = ("fail-on", "baseline", "baseline-tolerance")
 """Those of the gate alone."""

@@ -45,7 +45,19 @@ class Tracing:
             min=1,
             envvar="RNNDIAG_SEQ_LEN",
             show_default=False,
-            help="Steps to trace. Default: as the file says, else 200.",
+            help="Steps of your sequences, to trace. Default: as the file or a configuration "
+            "beside it says, else 200 is assumed.",
+        ),
+    ] = None
+    memory: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            envvar="RNNDIAG_MEMORY",
+            show_default=False,
+            help="Steps that the task has to remember: a warning (RD302) if the gradient does not "
+            "reach so far back.",
         ),
     ] = None
     batch: Annotated[
@@ -119,8 +131,12 @@ class Tracing:
 
     def settings(self) -> dict[str, Setting]:
         """As they stand in the report."""
+        from rnndiag.cli.requests import configured_lengths
+
         typed = dataclasses.asdict(self)
-        return {"input": typed.pop("drive"), **typed}
+        everywhere = dataclasses.asdict(configured_lengths().everywhere)
+        configured = {key: value for key, value in everywhere.items() if typed[key] is None}
+        return {"input": typed.pop("drive"), **typed, **configured}
 
 
 @dataclass(frozen=True)
@@ -158,7 +174,7 @@ class Reading:
     ) -> Request:
         """What to measure, for rules as much as they need; raises RD007 for a bad declaration."""
         from rnndiag.analysis import Request
-        from rnndiag.cli.requests import declarations
+        from rnndiag.cli.requests import configured_lengths, declarations
 
         return Request(
             spectrum=spectrum,
@@ -171,6 +187,7 @@ class Reading:
             declarations=declarations(self.declared),
             optimizer=self.optimizer,
             verify=self.verify,
+            lengths=configured_lengths(),
             progress=progress,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from rnndiag.cli.configuration import LENGTHS, Table, load
 from rnndiag.errors import InputCode, RnndiagError
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from rnndiag.cli.options import Tracing
     from rnndiag.given import GivenStates
     from rnndiag.recognise import Declaration
+    from rnndiag.task import ConfiguredLengths, TaskLengths
     from rnndiag.tracing import TraceRequest
 
 
@@ -20,12 +22,14 @@ def trace_request(options: Tracing) -> TraceRequest:
     from rnndiag.drives import SYNTHETIC
     from rnndiag.tracing import TraceRequest
 
+    _require_reach(options)
     if options.probe is not None:
         return _recorded(options, options.probe)
     named = options.drive in ("auto", *SYNTHETIC)
     cotangent = None if options.cotangent is None else _single(options.cotangent, "cotangent")
     return TraceRequest(
         seq_len=options.seq_len,
+        memory=options.memory,
         batch=options.batch,
         seed=options.seed,
         drive=options.drive if named else "auto",
@@ -38,7 +42,7 @@ def trace_request(options: Tracing) -> TraceRequest:
     )
 
 
-BESIDE_PROBE = ("seed", "probe", "exponents")
+BESIDE_PROBE = ("seed", "probe", "exponents", "memory")
 """Fields of Tracing that mean something beside a probe; it holds what all others are about."""
 
 
@@ -56,8 +60,41 @@ def _recorded(options: Tracing, path: str) -> TraceRequest:
                 f"leave out --{name} or --probe",
             )
     return TraceRequest(
-        seed=options.seed, exponents=_exponents(options.exponents), probe=load_probe(path)
+        seed=options.seed,
+        memory=options.memory,
+        exponents=_exponents(options.exponents),
+        probe=load_probe(path),
     )
+
+
+def _require_reach(options: Tracing) -> None:
+    """Raise RD007 for a memory that the sequence is too short for: nobody could see it."""
+    memory, seq_len = options.memory, options.seq_len
+    if memory is not None and seq_len is not None and memory > seq_len:
+        raise RnndiagError(
+            InputCode.USAGE,
+            f"--memory {memory} is more than the {seq_len} steps of --seq-len",
+            "give the length of whole sequences, or leave --seq-len out",
+        )
+
+
+def configured_lengths() -> ConfiguredLengths:
+    """What the configuration says of sequence lengths and memory, everywhere and by path."""
+    from rnndiag.task import ConfiguredLengths
+
+    configuration = load()
+    by_path = configuration.table.get("per-path", {})
+    return ConfiguredLengths(
+        _lengths(configuration.table),
+        tuple((glob, _lengths(table)) for glob, table in by_path.items()),
+        str(configuration.folder),
+    )
+
+
+def _lengths(table: Table) -> TaskLengths:
+    from rnndiag.task import TaskLengths
+
+    return TaskLengths(**{key.replace("-", "_"): table[key] for key in LENGTHS if key in table})
 
 
 def declarations(texts: list[str] | None) -> tuple[Declaration, ...]:

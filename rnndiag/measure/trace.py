@@ -18,13 +18,13 @@ from rnndiag.measure.textbook import textbook_curve
 from rnndiag.measure.verdict import (
     CREDIBLE_LAGS,
     EXPLODING_DECADES,
-    LengthBasis,
     Verdict,
     explodes,
     lag_of_growth,
     layer_verdict,
 )
 from rnndiag.progress import Progress, Silent
+from rnndiag.recognise.lengths import LengthBasis, SequenceLength
 from rnndiag.rollout import Cells, LayerRun, States, random_states, run_stack
 
 
@@ -38,14 +38,19 @@ class LayerTrace:
     textbook_log10: FloatArray | None
     """log10 of the same seeds carried through W_hhᵀ alone; of a plain RNN only."""
 
-    length_basis: LengthBasis = "given"
-    """Who says that sequences are as long as this."""
+    length: SequenceLength | None = None
+    """Who says that sequences are as long as this; None for those that were recorded."""
 
     as_relu: tuple[DriveTrace, ...] = ()
     """The deciding drives once more with ReLU, of a plain RNN whose activation nobody says."""
 
     not_generated: str | None = None
     """Why the network was not run on its own samples; None where it was, or was not to be."""
+
+    @property
+    def length_basis(self) -> LengthBasis:
+        """Who says so: the user or a recording, a file, nobody."""
+        return "given" if self.length is None else self.length.basis
 
     @property
     def deciding(self) -> list[DriveTrace]:
@@ -131,7 +136,8 @@ class TraceSetup:
     biases: bool = True
     """Whether the module has biases, whose gradients count where lags are compared."""
 
-    length_basis: LengthBasis = "given"
+    length: SequenceLength | None = None
+    """See LayerTrace."""
 
     hidden_in_training: Sequence[float | None] = ()
     """Root mean square of every depth's h in training, of a stack of one direction; None where
@@ -281,6 +287,6 @@ def _layer_trace(
         seq_len=setup.seq_len,
         drives=tuple(drives),
         textbook_log10=textbook_curve(cell, seed, setup.seq_len),
-        length_basis=setup.length_basis,
+        length=setup.length,
         not_generated=setup.not_generated,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rnndiag.measure.trace import LayerTrace
+from rnndiag.readings.length import said
 from rnndiag.readings.words import counted
 
 GIVEN = "give yours with --input FILE"
@@ -10,21 +11,22 @@ LENGTH = "give the length you train on with --seq-len"
 
 
 def on_what(trace: LayerTrace) -> str:
-    """The input that decides: "on its own samples", "on synthetic input (zero, weak)"."""
+    """The input that decides: "on its own samples", "on synthetic input: zero, weak"."""
     names = [drive.drive for drive in trace.deciding]
     if trace.basis == "measured":
         return "on the recorded sequences" if names == ["probe"] else "on the given input"
     if trace.basis == "own":
         return "on its own samples"
     if names == ["embedding"]:
-        return "on embedding rows drawn at random (synthetic)"
-    return f"on synthetic input ({', '.join(names)})"
+        return "on synthetic input: embedding rows at random"
+    return f"on synthetic input: {', '.join(names)}"
 
 
 def how_long(trace: LayerTrace) -> str:
-    """The steps, and whether anybody said so: "200 steps (assumed)"."""
-    assumed = " (assumed)" if trace.length_basis == "assumed" else ""
-    return counted(trace.seq_len, "step") + assumed
+    """The steps and who says so: "200 steps (assumed)"; those of a probe are recorded."""
+    if trace.length is None:
+        return counted(trace.seq_len, "recorded step")
+    return said(trace.length)
 
 
 def basis(trace: LayerTrace) -> str:

@@ -93,7 +93,7 @@ def _where_it_stands(trace: LayerTrace) -> Iterator[str]:
     """On what, and what would be better."""
     if trace.basis == "synthetic":
         yield (
-            f"Measured {on_what(trace)}: growth and decay depend on the data, so give yours with "
+            f"Measured {on_what(trace)}. Growth and decay depend on the data: give yours with "
             "--input FILE for a verdict on it."
         )
     if trace.not_generated is not None:

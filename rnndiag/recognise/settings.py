@@ -26,11 +26,6 @@ TRUNCATION_NAMES = frozenset(
 )
 """The number of steps after which states are detached, as Lightning and language models call it."""
 
-SEQUENCE_NAMES = TRUNCATION_NAMES | {
-    *("seq_len", "seq_length", "seqlen", "sequence_length", "sequence_len")
-}
-"""The number of time steps that gradients travel."""
-
 
 class Setting(NamedTuple):
     """A hyper-parameter found in the file."""
@@ -59,15 +54,6 @@ def value_clip_setting(*files: Checkpoint) -> Setting | None:
         for setting in _named(file, CLIP_NAMES | VALUE_NAMES)
         if setting.name.rpartition(".")[2] in VALUE_NAMES or _clips_by_value(file, setting.name)
     )
-
-
-def sequence_length_setting(*files: Checkpoint, truncated: bool = True) -> Setting | None:
-    """The number of time steps in training; None where no file says or they disagree.
-
-    Not `truncated`: of whole sequences only, not of the pieces that they are cut into.
-    """
-    names = SEQUENCE_NAMES if truncated else SEQUENCE_NAMES - TRUNCATION_NAMES
-    return _agreed(setting for file in files for setting in _whole_numbers(file, names))
 
 
 def truncation_setting(*files: Checkpoint) -> Setting | None:

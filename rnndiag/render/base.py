@@ -59,6 +59,19 @@ def stale_entries(report: Report) -> list[str]:
     ]
 
 
+def length_advice(report: Report) -> list[str]:
+    """What to do about lengths that are assumed, and which are short; not escaped yet."""
+    from rnndiag.readings.length import advise_lengths
+
+    return advise_lengths(
+        {
+            file.path: file.result.length
+            for file in report.files
+            if file.result is not None and file.result.length is not None
+        }
+    )
+
+
 def by_kind(skipped: Sequence[SkippedFile], shown: int) -> Iterator[str]:
     """One sentence for each reason: how many files, and the first names; not escaped yet."""
     kinds: dict[str, list[SkippedFile]] = {}

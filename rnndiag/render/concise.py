@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rnndiag.escape import printable
-from rnndiag.render.base import Screen, grade, number, stale_entries
+from rnndiag.render.base import Screen, grade, length_advice, number, stale_entries
 from rnndiag.rounding import power_of_ten
 from rnndiag.rules.base import SEVERITIES
 
@@ -25,6 +25,7 @@ def render(report: Report, _: Screen) -> str:
     lines += [line for layer in report.comparison for line in _comparison(layer)]
     lines += [f"{printable(s.name)}: skipped: {printable(s.reason)}" for s in report.skipped_files]
     lines += map(printable, stale_entries(report))
+    lines += map(printable, length_advice(report))
     if report.command == "check":
         lines.append(summary(report))
     return "".join(f"{line}\n" for line in lines)
@@ -50,7 +51,7 @@ def _file(report: Report, file: FileReport) -> Iterator[str]:
     path = printable(file.path)
     if file.result is not None and report.command not in {"check", "diff"}:
         for item in file.result.layers:
-            of_file = health(item) if report.command == "inspect" else ()
+            of_file = health(item) if report.command == "inspect" else length(file.result)
             shown = " ".join(f"{key}={value}" for key, value in (*fields(item), *of_file))
             yield f"{path}:{printable(item.layer.label)}: {shown}"
         if report.command == "inspect":
@@ -97,6 +98,14 @@ def health(item: LayerResult) -> Iterator[tuple[str, str]]:
         yield "hidden_in_training", number(item.in_training.hidden)
     for assumption in item.layer.assumptions:
         yield "assumed", printable(assumption).replace(" ", "_")
+
+
+def length(result: FileResult) -> Iterator[tuple[str, str]]:
+    """Who says how many steps are traced."""
+    if result.length is not None:
+        source = printable(result.length.source).replace(" ", "_")
+        yield "length_basis", result.length.basis
+        yield "length_source", source or "-"
 
 
 def training(result: FileResult) -> Iterator[str]:

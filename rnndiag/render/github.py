@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from rnndiag.escape import printable
-from rnndiag.render.base import Screen, stale_entries
+from rnndiag.render.base import Screen, length_advice, stale_entries
 from rnndiag.render.concise import summary
 from rnndiag.report import FileReport, Report
 from rnndiag.rules.base import Severity
@@ -36,7 +36,9 @@ def render(report: Report, _: Screen) -> str:
 
     What a baseline accepts is counted: ten annotations of a level are shown, and none is to spare.
     """
-    annotations = [one for file in report.files for one in _of_file(file)]
+    # Only what comes first: what else is said of lengths stands in the summary.
+    annotations = [Annotation("notice", "", "length", s) for s in length_advice(report)[:1]]
+    annotations += [one for file in report.files for one in _of_file(file)]
     if report.failure is not None:
         what = f"{report.failure.what}; {report.failure.remedy}"
         annotations.append(Annotation("error", "", report.failure.code.value, what))

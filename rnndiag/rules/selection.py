@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import difflib
 import math
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
-from pathlib import PurePath
 
 from rnndiag.errors import InputCode, RnndiagError
+from rnndiag.paths import matches
 from rnndiag.rules.base import Rule, Severity
 from rnndiag.rules.needs import Measurement
 from rnndiag.rules.registry import RULES
@@ -102,9 +100,8 @@ class Judging:
     def rules_for(self, path: str) -> tuple[Rule, ...]:
         """The rules in force for one file."""
         choice = self.choice
-        name = PurePath(os.path.relpath(path or ".", self.folder))
         for pattern, more in self.by_path:
-            if fnmatchcase(name.as_posix(), pattern) or fnmatchcase(name.name, pattern):
+            if matches(path, pattern, self.folder):
                 choice = choice.and_also(more)
         return choice.rules()
 

@@ -55,9 +55,10 @@ def test_check_fails_on_an_exploding_relu_network(tmp_path, bias):
         (("spectrum", EXPLODING, "--fail-on", "warning"), 0),
         (("check", EXPLODING, "--fail-on", "never"), 0),
         (("check", GOOD, "--seq-len", 200), 0),
-        (("check", GOOD, "--seq-len", 200, "--fail-on", "warning"), 1),
-        (("check", GOOD, "--seq-len", 200, "--fail-on", "warning", "--format", "json"), 1),
-        (("check", GOOD, "--seq-len", 200, "--fail-on", "warning", "--format", "table"), 1),
+        (("check", GOOD, "--seq-len", 200, "--fail-on", "warning"), 0),
+        (("check", GOOD, "--memory", 200, "--fail-on", "warning"), 1),
+        (("check", GOOD, "--memory", 200, "--fail-on", "warning", "--format", "json"), 1),
+        (("check", GOOD, "--memory", 200, "--fail-on", "warning", "--format", "table"), 1),
     ],
 )
 def test_fail_on_decides_between_0_and_1(in_process, arguments, code):

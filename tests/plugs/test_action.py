@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from jsonschema import Draft4Validator
 from plugs.checkout import ROOT, check_out, require_index
@@ -54,7 +55,7 @@ def test_inputs_and_outputs_are_described():
         assert isinstance(described["default"], str)
         assert described["description"].endswith(".")
     assert list(ACTION["inputs"]) == [
-        *("paths", "args", "version", "fail-on", "baseline", "summary", "sarif-file"),
+        *("paths", "args", "version", "fail-on", "seq-len", "baseline", "summary", "sarif-file"),
     ]
     assert list(ACTION["outputs"]) == ["exit-code", "findings", "report"]
     for described in ACTION["outputs"].values():
@@ -87,7 +88,8 @@ def test_the_stanzas_to_paste_use_what_there_is(page):
     hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
     ((step,), (repository,)) = stanzas
     assert step["with"].keys() <= ACTION["inputs"].keys()
-    assert repository["hooks"] == [{"id": hook["id"]} for hook in hooks]
+    assert [hook["id"] for hook in repository["hooks"]] == [hook["id"] for hook in hooks]
+    assert {key for hook in repository["hooks"] for key in hook} <= {"id", "args"}
 
 
 def test_findings_that_a_baseline_accepts_are_not_counted(tmp_path):
@@ -196,11 +198,28 @@ def test_a_configured_checkpoint_needs_no_path(job):
 
 
 def test_options_are_passed_on(job):
-    run = job.check(paths="good.pt", args="--seq-len 200 --layer 'model_*'", fail_on="warning")
+    run = job.check(paths="good.pt", args="--memory 200 --layer 'model_*'", fail_on="warning")
     assert run.code == 1, run.log
     settings = json.loads(Path(run.outputs["report"]).read_text())["settings"]
-    assert (settings["seq_len"], settings["layer"]) == (200, "model_*")
+    assert (settings["memory"], settings["layer"]) == (200, "model_*")
     assert settings["fail_on"] == "warning"
+
+
+def test_the_length_of_the_sequences_is_passed_on(job):
+    run = job.check(paths="good.pt", seq_len="120")
+    assert run.code == 0, run.log
+    (file,) = json.loads(Path(run.outputs["report"]).read_text())["files"]
+    trace = file["layers"][0]["trace"]
+    assert (trace["seq_len"], trace["length_basis"]) == (120, "given")
+
+
+def test_a_configuration_beside_the_file_is_read(job):
+    """What reads YAML is installed with the rest."""
+    torch.save(torch.nn.GRU(2, 3).state_dict(), job.workspace / "bare.pt")
+    (job.workspace / "config.yml").write_text("seq_length: 50\n")
+    run = job.check(paths="bare.pt")
+    (file,) = json.loads(Path(run.outputs["report"]).read_text())["files"]
+    assert file["layers"][0]["trace"]["length_source"] == "config.yml: seq_length"
 
 
 def test_no_summary_where_none_is_wanted(job):
@@ -216,6 +235,7 @@ def test_no_summary_where_none_is_wanted(job):
         ({"args": "--nonsense"}, "RD007"),
         ({"args": "--"}, "--format=github: RD001 no such file"),
         ({"fail_on": "always"}, "RD007"),
+        ({"seq_len": "many"}, "RD007"),
         ({"sarif_file": "no/such/folder/x.sarif"}, "RD008"),
         ({"baseline": "missing.toml"}, "RD007"),
     ],
@@ -239,11 +259,11 @@ HOSTILE = (
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_inputs_run_nothing(job, text):
-    run = job.check(paths=text, fail_on=text, baseline=text, sarif_file=text)
+    run = job.check(paths=text, fail_on=text, seq_len=text, baseline=text, sarif_file=text)
     harmless(job, run)
 
 
-@pytest.mark.parametrize("name", ["paths", "args", "baseline", "summary"])
+@pytest.mark.parametrize("name", ["paths", "args", "seq_len", "baseline", "summary"])
 def test_a_hostile_input_by_itself_runs_nothing(job, name):
     """Where another input would have been refused first."""
     texts = (text.replace("'", "").replace('"', "") for text in HOSTILE)

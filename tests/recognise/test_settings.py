@@ -1,4 +1,4 @@
-"""Hyper-parameters that say a clip value or a sequence length, and those that only seem to."""
+"""Hyper-parameters that say a clip value or a truncation, and those that only seem to."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 from rnndiag.containers.checkpoint import Checkpoint
 from rnndiag.recognise.settings import (
     clip_setting,
-    sequence_length_setting,
     truncation_setting,
     value_clip_setting,
 )
@@ -68,36 +67,15 @@ def test_clipping_by_value_is_another_setting(values, expected):
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ({}, None),
-        ({"cfg.seq_length": 336}, ("cfg.seq_length", 336)),
-        ({"a.seq_len": 30, "b.bptt": 30, "c.seq_len": None}, ("a.seq_len", 30)),
-        ({"a.seq_len": 30, "b.bptt": 35}, None),
-        ({"seq_len": 0}, None),
-        ({"seq_len": 30.0}, None),
-        ({"seq_len": True}, None),
-        ({"seq_len": "30"}, None),
-        ({"max_seq_len_seen": 30}, None),
+        ({"seq_len": 300, "hparams.truncated_bptt_steps": 35}, 35),
+        ({"bptt": 35}, 35),
+        ({"seq_len": 300}, None),
+        ({"bptt": 35, "tbptt": 70}, None),
+        ({"bptt": 35.5}, None),
+        ({"bptt": 0}, None),
     ],
 )
-def test_the_sequence_length_setting(values, expected):
-    found = sequence_length_setting(without_tensors(values))
-    assert found == expected
-    assert found is None or isinstance(found.value, int)
-
-
-@pytest.mark.parametrize(
-    ("values", "truncation", "sequence"),
-    [
-        ({"seq_len": 300, "hparams.truncated_bptt_steps": 35}, 35, 300),
-        ({"bptt": 35}, 35, None),
-        ({"seq_len": 300}, None, 300),
-        ({"bptt": 35, "tbptt": 70}, None, None),
-        ({"bptt": 35.5}, None, None),
-        ({"bptt": 0}, None, None),
-    ],
-)
-def test_a_truncation_is_no_length_of_whole_sequences(values, truncation, sequence):
+def test_the_truncation_setting(values, expected):
     found = truncation_setting(without_tensors(values))
-    assert (found and found.value) == truncation
-    whole = sequence_length_setting(without_tensors(values), truncated=False)
-    assert (whole and whole.value) == sequence
+    assert (found and found.value) == expected
+    assert found is None or isinstance(found.value, int)

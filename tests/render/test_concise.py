@@ -132,4 +132,4 @@ def test_what_a_baseline_accepts_is_neither_error_nor_warning():
 def test_a_baselines_names_are_harmless(name):
     text = render(baseline_report(name), Screen())
     assert all(c.isprintable() or c == "\n" for c in text)
-    assert len(text.splitlines()) == 8
+    assert len(text.splitlines()) == 10

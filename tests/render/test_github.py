@@ -41,8 +41,14 @@ def test_serious_ones_come_first():
         ("error", "a b/cut#1.pt"),
         ("warning", "exploding_rnn.pt"),
         *[("warning", "length_one_rnn.pt")] * 2,
+        ("notice", None),
         *[("notice", "length_one_rnn.pt")] * 2,
     ]
+
+
+def test_an_assumed_length_has_one_annotation():
+    (said,) = [one for one in commands(gate_report()) if one["title"] == "length"]
+    assert "200 steps (assumed) for 1 of 2 files; give yours with --seq-len" in said["message"]
 
 
 def test_a_finding_says_where_what_and_what_to_do():
@@ -77,6 +83,7 @@ def test_what_is_accepted_takes_no_annotation_and_what_is_stale_is_named():
         ("error", f"RD301 in {layer}"),
         ("error", "RD003 no verdict"),
         ("warning", f"RD102 in {layer}"),
+        ("notice", "length"),
         ("notice", "stale baseline entry"),
     ]
     assert "accepted 4, stale 1" in render(baseline_report(), Screen()).splitlines()[-1]
@@ -84,4 +91,4 @@ def test_what_is_accepted_takes_no_annotation_and_what_is_stale_is_named():
 
 @pytest.mark.parametrize("name", NASTY)
 def test_a_baselines_names_are_harmless(name):
-    assert len(commands(baseline_report(name))) == 4
+    assert len(commands(baseline_report(name))) == 5

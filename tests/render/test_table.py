@@ -73,7 +73,7 @@ def test_a_rule_that_fires_in_many_layers_takes_one_line(tmp_path):
     assert [one.code for one in file.findings].count("RD302") == 6
     shown = lines(Report("bptt-trace", {}, (file,)), 100)
     (line,) = [line for line in shown if line.startswith("RD302")]
-    assert line == "RD302 warning in 6 layers: vanishing gradient; rnndiag explain RD302"
+    assert line == "RD302 note in 6 layers: vanishing gradient; rnndiag explain RD302"
 
 
 @pytest.mark.parametrize("width", [40, 80])

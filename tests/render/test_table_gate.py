@@ -77,7 +77,8 @@ def test_what_could_have_been_checked_and_was_not_stays_in_sight(tmp_path):
     assert " not checked: 14 rules (no layer was measured)\n" in text
     unseen = replace(good, path="b.pt", not_applicable=(NotApplicable("RD203", "too large", True),))
     text = shown(Report("check", {}, (good, unseen)))
-    assert "b.pt  (torch-zip, 50,533 bytes)\n no findings\n not checked: RD203 (too large)" in text
+    title = "b.pt  (torch-zip, 50,533 bytes)  30 steps (given)\n"
+    assert f"{title} no findings\n not checked: RD203 (too large)" in text
 
 
 def test_clean_files_are_counted_among_others():
@@ -87,7 +88,7 @@ def test_clean_files_are_counted_among_others():
         Report("check", {}, files)
     )
     alone = shown(Report("check", {}, files[:1]))
-    assert alone.startswith("0.pt  (torch-zip, 50,533 bytes)\n no findings\n")
+    assert alone.startswith("0.pt  (torch-zip, 50,533 bytes)  30 steps (given)\n no findings\n")
     assert "without findings" not in alone
 
 

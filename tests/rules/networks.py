@@ -18,8 +18,8 @@ RELU = (parse_declaration("weight_hh_l0=rnn:relu"),)
 TANH = (parse_declaration("weight_hh_l0=rnn:tanh"),)
 
 
-def judgement(path: Path, declarations=(), seq_len=None, batch=2, rules=RULES):
-    trace = TraceRequest(seq_len=seq_len, batch=batch)
+def judgement(path: Path, declarations=(), seq_len=None, batch=2, rules=RULES, memory=None):
+    trace = TraceRequest(seq_len=seq_len, batch=batch, memory=memory)
     request = Request(state_map=True, trace=trace, declarations=declarations)
     return judge(analyse(read(str(path)), request), rules)
 

@@ -79,18 +79,56 @@ def test_rd301_takes_a_threshold_of_its_own():
         assert len(findings(path, "RD301", rules=rules)) == count
 
 
-def test_rd302_fires_as_a_warning_only_where_the_length_was_given():
+def test_rd302_fires_as_a_note_whoever_says_the_length():
     path = FIXTURES / "delayed_recall_gru.pt"
     assert findings(path, "RD302") == []
     (given,) = findings(path, "RD302", seq_len=200)
-    assert given.severity == "warning"
+    assert given.severity == "note"
+    assert "is left after 200 steps; it stays" in given.message
+    assert given.evidence["memory"] is None
 
 
-def test_rd302_is_a_note_at_the_default_length(tmp_path):
+def test_rd302_is_a_note_at_an_assumed_length_and_says_so(tmp_path):
     (found,) = findings(default(tmp_path / "m.pt", "gru"), "RD302")
     assert found.severity == "note"
     assert found.evidence["log10_last"] < -3
+    assert "after 200 steps (assumed); it stays" in found.message
     assert f"above a thousandth for {found.evidence['horizon']} steps" in found.message
+
+
+@pytest.mark.parametrize(("memory", "severity"), [(8, "note"), (9, "note"), (10, "warning")])
+def test_rd302_warns_where_less_than_the_memory_is_reached(tmp_path, memory, severity):
+    """2^-k is at least a thousandth for 9 steps."""
+    path = halving(tmp_path / "m.pt")
+    (found,) = findings(path, "RD302", declarations=RELU, seq_len=30, memory=memory)
+    assert (found.severity, found.evidence["horizon"]) == (severity, 9)
+    assert f"a thousandth for 9 steps, and the task needs {memory} steps" in found.message
+    assert ("gated cell" in found.remedy) == (severity == "warning")
+
+
+def test_rd302_counts_the_memory_by_the_threshold_that_is_set(tmp_path):
+    """2^-k is at least 0.1 for 3 steps."""
+    path = halving(tmp_path / "m.pt")
+    rules = Choice(settings={"RD302": RuleSetting(threshold=0.1)}).rules()
+    for memory, severity in ((3, "note"), (4, "warning")):
+        options = {"declarations": RELU, "seq_len": 30, "rules": rules, "memory": memory}
+        assert findings(path, "RD302", **options)[0].severity == severity
+
+
+def test_rd302_takes_a_trace_that_is_too_short_for_no_yes(tmp_path):
+    """After 8 steps 2^-8 is left: whether 20 are reached cannot be seen, whether 8 are can."""
+    path = halving(tmp_path / "m.pt")
+    (found,) = findings(path, "RD302", declarations=RELU, seq_len=8, memory=20)
+    assert found.severity == "warning"
+    assert "traced over 8 steps" in found.message
+    assert "reaches the 20 that the task needs was not seen" in found.message
+    assert found.value == 8
+    assert findings(path, "RD302", declarations=RELU, seq_len=8, memory=8) == []
+
+
+def test_rd302_traces_as_far_as_the_memory_where_nobody_gave_the_length(tmp_path):
+    path = remembering(tmp_path / "m.pt")
+    assert findings(path, "RD302", declarations=RELU, memory=300) == []
 
 
 def test_rd302_has_a_severity_that_is_set_in_both_cases(tmp_path):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from rnndiag.analysis import FileResult, LayerResult
 from rnndiag.measure.drive_trace import DriveTrace
+from rnndiag.measure.trace import LayerTrace
 from rnndiag.rounding import power_of_ten
 
 Evidence = dict[str, float | int | str | None]
@@ -36,19 +38,33 @@ class Change:
 
 
 def needed_steps(result: FileResult) -> int | None:
-    """How far back the task reaches, if the user or the file said so; 200 by default is no need."""
-    return None if result.seq_len_source == "default" else result.seq_len
+    """How far back the task reaches, if the user or a file said so; what is assumed is no need."""
+    if result.memory is not None:
+        return result.memory
+    return None if result.length_basis == "assumed" else result.seq_len
 
 
 def vanishing(result: FileResult) -> Iterator[tuple[LayerResult, DriveTrace]]:
     """Layers whose gradient is lost within the sequence under every deciding drive.
 
-    One that was never trained has not been tried yet.
+    One that was never trained has not been tried yet; one that reaches the memory that the user
+    asks for forgets nothing that is needed.
     """
     for item in result.layers:
         trained = not item.weights.recurrence_untrained
-        if trained and item.trace is not None and item.trace.verdict == "vanishing":
+        if (
+            trained
+            and item.trace is not None
+            and item.trace.verdict == "vanishing"
+            and (result.memory is None or _reach(item.trace) < result.memory)
+        ):
             yield item, item.trace.headline
+
+
+def _reach(trace: LayerTrace) -> float:
+    """The last lag with a thousandth of the gradient left, under the input that keeps it best."""
+    lags = [drive.decay.horizons[2] for drive in trace.deciding]
+    return max(math.inf if lag is None else lag for lag in lags)
 
 
 def loss_of_gradient(drive: DriveTrace) -> str:

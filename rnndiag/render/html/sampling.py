@@ -14,7 +14,7 @@ ROWS = 4500
 """Lags of all curves on a page; one of each curve and its drawing takes some 130 bytes, and a page
 is to stay below a megabyte."""
 
-MOST, FEWEST = 400, 40
+MOST, FEWEST = 400, 36
 """Lags of one curve: more is finer than the picture, fewer would show corners."""
 
 POINTS = 5000

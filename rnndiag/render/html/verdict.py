@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rnndiag.analysis import FileResult, LayerResult
+from rnndiag.escape import printable
 from rnndiag.readings.basis import basis
+from rnndiag.readings.length import read_length
 from rnndiag.readings.trace import read_trace
 from rnndiag.readings.words import counted
 from rnndiag.render.html.element import Child, Element, element
@@ -40,7 +42,8 @@ def show(file: FileReport, result: FileResult) -> Iterator[Child]:
     traced = [item for item in result.layers if item.trace is not None]
     said = map(_layer, traced) if len(traced) <= SPELLED_OUT else _grouped(traced)
     yield element("ul", _untraced(result), said, class_="verdicts")
-    traced_steps = f"Traced: the {setting(result)}. " if traced else ""
+    steps = [f"Traced: the {setting(result)}.", *map(printable, read_length(result))]
+    traced_steps = f"{' '.join(steps)} " if traced else ""
     yield element("p", f"{traced_steps}{_gate(file)}", class_="quiet")
 
 

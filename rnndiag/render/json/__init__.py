@@ -10,6 +10,7 @@ from rnndiag.analysis import LayerResult
 from rnndiag.baseline import Comparison
 from rnndiag.measure.training_scale import TrainingScale
 from rnndiag.measure.weights import WeightHealth
+from rnndiag.recognise.lengths import SequenceLength
 from rnndiag.render.base import Screen
 from rnndiag.render.json import advice, comparison, spectrum, trace, training
 from rnndiag.render.json.plain import Object, plain
@@ -78,7 +79,7 @@ def _file(file: FileReport) -> Object:
         "container": checkpoint.container,
         "size_bytes": checkpoint.size_bytes,
         "sha256": checkpoint.sha256,
-        "layers": [_layer(item) for item in result.layers],
+        "layers": [_layer(item, result.length) for item in result.layers],
         "training_state": training.show(result.training_state),
         "advice": advice.show(file.advice),
         "unrecognised": [
@@ -91,7 +92,7 @@ def _file(file: FileReport) -> Object:
     }
 
 
-def _layer(item: LayerResult) -> Object:
+def _layer(item: LayerResult, length: SequenceLength | None) -> Object:
     layer = item.layer
     return {
         "name": layer.name,
@@ -109,7 +110,7 @@ def _layer(item: LayerResult) -> Object:
         "weights": _weights(item.weights),
         "in_training": item.in_training and _in_training(item.in_training),
         "spectrum": None if item.spectrum is None else spectrum.show(item.spectrum),
-        "trace": None if item.trace is None else trace.show(item.trace),
+        "trace": None if item.trace is None else trace.show(item.trace, length),
     }
 
 

@@ -6,13 +6,16 @@ from rnndiag.measure.drive_trace import DriveTrace
 from rnndiag.measure.loss_gradient import LossGradient
 from rnndiag.measure.trace import LayerTrace
 from rnndiag.measure.verdict import EXPLODING_DECADES, lag_of_growth
+from rnndiag.recognise.lengths import SequenceLength
 from rnndiag.render.json.plain import Object
 
 
-def show(trace: LayerTrace) -> Object:
+def show(trace: LayerTrace, length: SequenceLength | None) -> Object:
     """The keys of a layer's `trace`."""
     return {
         "seq_len": trace.seq_len,
+        "length_source": (length and length.source) or None,
+        "length_remarks": length.remarks if length else (),
         "verdict": trace.verdict,
         "basis": trace.basis,
         "length_basis": trace.length_basis,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rnndiag.readings.words import counted
-from rnndiag.render.base import Screen, by_kind, grade, stale_entries
+from rnndiag.render.base import Screen, by_kind, grade, length_advice, stale_entries
 from rnndiag.render.concise import summary
 from rnndiag.render.markdown import comparing, files
 from rnndiag.render.markdown.escape import code, text
@@ -53,6 +53,7 @@ def _verdict(report: Report) -> Iterator[str]:
     if report.command == "check":
         word, _, counts = summary(report).partition(": ")
         yield f"**{word}**: {counts}"
+    yield bullets(length_advice(report))
     if report.failure is not None:
         yield f"{report.failure.code.value}: {text(report.failure.what)}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rnndiag.analysis import FileResult, LayerResult
+from rnndiag.readings.length import length_phrase, read_length
 from rnndiag.readings.spectrum import read_spectrum
 from rnndiag.readings.trace import read_trace
 from rnndiag.readings.words import counted
@@ -25,11 +26,15 @@ def show(report: Report, file: FileReport) -> str:
     title = f"{code(file.path)}: {counted(len(result.layers), 'layer')}"
     if file.findings:
         title += f", {counted(len(file.findings), 'finding')}"
+    if result.length is not None:
+        title += f", {code(length_phrase(result))}"
     return details(title, _body(report, file, result), is_open=report.command != "check")
 
 
 def _body(report: Report, file: FileReport, result: FileResult) -> Iterator[str]:
     yield _layers(result.layers, with_health=report.command == "inspect")
+    if report.command != "check":
+        yield bullets(read_length(result))
     yield bullets(_remedies(file))
     if report.command == "inspect":
         yield bullets(concise.training(result))

@@ -7,16 +7,13 @@ from rnndiag.cells.base import FloatArray
 from rnndiag.escape import printable
 from rnndiag.measure.drive_trace import DriveTrace
 from rnndiag.measure.trace import LayerTrace
-from rnndiag.readings.words import counted
+from rnndiag.readings.length import length_phrase
 from rnndiag.rounding import power_of_ten
 
 
 def setting(result: FileResult) -> str:
     """What was traced, over how many steps, and who said so."""
-    whose = {"given": "", "default": " (default)"}.get(
-        result.seq_len_source, f" (from {printable(result.seq_len_source)} in the file)"
-    )
-    return f"gradient of a loss at the last of {counted(result.seq_len or 0, 'step')}{whose}"
+    return f"gradient of a loss at the last of {printable(length_phrase(result))}"
 
 
 def horizon(lag: int | None, drive: DriveTrace) -> str:

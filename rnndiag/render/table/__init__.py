@@ -9,6 +9,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from rnndiag.escape import encodable, printable
+from rnndiag.readings.length import length_phrase
 from rnndiag.render.base import Screen
 from rnndiag.render.table import closing, comparing, findings, inspecting, spectrum, suggest, trace
 from rnndiag.report import FileReport, Report
@@ -54,7 +55,7 @@ def _gate(report: Report) -> Iterator[RenderableType]:
     alone = len(report.files) == 1
     for file in report.files:
         if file.error is None and (alone or not closing.is_clean(file)):
-            yield Text(_title(file), style="bold")
+            yield Text.assemble((_title(file), "bold"), _length(file))
             yield from findings.show(file)
     yield from closing.show(report)
 
@@ -67,6 +68,12 @@ def _title(file: FileReport) -> str:
     return f"{path}  ({checkpoint.container}, {checkpoint.size_bytes:,} bytes)"
 
 
+def _length(file: FileReport) -> str:
+    """Over how many steps a gate looked, and who says so."""
+    said = "" if file.result is None else length_phrase(file.result)
+    return f"  {printable(said)}" if said else ""
+
+
 def _body(report: Report, file: FileReport, screen: Screen) -> Iterator[RenderableType]:
     if file.result is None:
         return
@@ -77,4 +84,4 @@ def _body(report: Report, file: FileReport, screen: Screen) -> Iterator[Renderab
     elif report.command == "bptt-trace":
         yield from trace.show(file.result, screen)
     elif report.command == "suggest" and file.advice is not None:
-        yield from suggest.show(file.advice)
+        yield from suggest.show(file.advice, file.result)

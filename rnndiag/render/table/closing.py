@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from rnndiag.readings.words import counted
-from rnndiag.render.base import by_kind, stale_entries
+from rnndiag.render.base import by_kind, length_advice, stale_entries
 from rnndiag.render.concise import summary
 from rnndiag.render.table.parts import bullets
 from rnndiag.report import FileReport, Report
@@ -36,9 +36,11 @@ def show(report: Report) -> Iterator[RenderableType]:
 def _remedies(report: Report) -> Iterator[RenderableType]:
     """By rule, and not beside every finding: layers of one network share them."""
     found = {(one.code, one.remedy) for one in report.findings if not one.accepted}
-    if found:
+    # What is said of an assumed length need not hold at the network's own: that comes first.
+    to_do = [*length_advice(report), *(f"{code}: {remedy}" for code, remedy in sorted(found))]
+    if to_do:
         yield Text("what to do", style="bold")
-        yield bullets(f"{code}: {remedy}" for code, remedy in sorted(found))
+        yield bullets(to_do)
         yield Text("")
 
 

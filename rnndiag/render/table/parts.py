@@ -10,7 +10,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from rnndiag.analysis import FileResult
 from rnndiag.escape import printable
+from rnndiag.readings.length import read_length
 from rnndiag.recognise.layers import RecurrentLayer
 from rnndiag.render.shared.layers import cell_name, sizes
 from rnndiag.rules.base import Severity
@@ -63,6 +65,13 @@ def bullets(sentences: Iterable[str]) -> Group:
     for sentence in sentences:
         grid.add_row("-", Text(printable(sentence)))
     return Group(grid)
+
+
+def said_of_length(result: FileResult) -> Iterator[RenderableType]:
+    """What is to be known of the sequences' length, if anything is."""
+    sentences = list(read_length(result))
+    if sentences:
+        yield bullets(sentences)
 
 
 def picture(lines: Sequence[str]) -> RenderableType:

@@ -23,6 +23,7 @@ from rnndiag.render.table.parts import (
     bullets,
     heading,
     picture,
+    said_of_length,
     table,
 )
 from rnndiag.rounding import power_of_ten
@@ -36,6 +37,7 @@ LEGEND = (
 def show(result: FileResult, screen: Screen) -> Iterator[RenderableType]:
     """Everything for a few layers, one row a layer for many."""
     yield Text(setting(result))
+    yield from said_of_length(result)
     traced = [item for item in result.layers if item.trace is not None]
     if len(traced) > DETAILED_LAYERS:
         yield _overview(traced)
