@@ -30,8 +30,8 @@ def how_long(trace: LayerTrace) -> str:
 
 
 def basis(trace: LayerTrace) -> str:
-    """Both: "200 steps (assumed), on its own samples"."""
-    return f"{how_long(trace)}, {on_what(trace)}"
+    """Both, to follow a verdict: "over 200 steps (assumed) on its own samples"."""
+    return f"over {how_long(trace)} {on_what(trace)}"
 
 
 def what_would_settle(trace: LayerTrace) -> str:

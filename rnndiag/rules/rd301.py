@@ -56,7 +56,7 @@ def _finding(layer: Traced, rule: Rule) -> Finding:
     settle = what_would_settle(layer.trace)
     return rule.finding(
         layer.label,
-        f"exploding: {what} ({basis(layer.trace)})",
+        f"exploding: {what}, {basis(layer.trace)}",
         "clip gradients by norm, shorten the back-propagated window, or lower the recurrent gain"
         + (f"; for your own data {settle}" if settle else ""),
         {

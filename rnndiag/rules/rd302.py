@@ -20,7 +20,7 @@ from collections.abc import Iterable
 
 from rnndiag.analysis import FileResult
 from rnndiag.measure.drive_trace import GROWS
-from rnndiag.readings.basis import basis
+from rnndiag.readings.basis import how_long, on_what
 from rnndiag.readings.words import counted
 from rnndiag.rounding import power_of_ten
 from rnndiag.rules.base import Degree, Finding, Rule
@@ -48,8 +48,8 @@ def _vanishing(layer: Traced, gone: Lost, result: FileResult, rule: Rule) -> Fin
     return rule.finding(
         layer.label,
         f"vanishing: at most {power_of_ten(gone.left_log10)} of the gradient is left after "
-        f"{counted(gone.steps, 'step')}; it stays above {above} for "
-        f"{counted(gone.horizon, 'step')}{task} ({basis(layer.trace)})",
+        f"{how_long(layer.trace)}; it stays above {above} for {counted(gone.horizon, 'step')}"
+        f"{task}, {on_what(layer.trace)}",
         (LONGER_MEMORY if short else NOTHING_TO_DO) + ("" if rises else NO_CLIPPING),
         {
             "log10_last": gone.left_log10,

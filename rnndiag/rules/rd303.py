@@ -71,7 +71,7 @@ def _finding(
 ) -> Finding:
     return rule.finding(
         layer.label,
-        f"{what} ({basis(layer.trace)})",
+        f"{what}, {basis(layer.trace)}",
         remedy,
         {
             "drives": drives,

@@ -43,8 +43,8 @@ def check(result: FileResult, rule: Rule) -> Iterable[Finding]:
         steps = f"{fastest:.3g}" if len(rates) == 1 else f"{fastest:.3g} to {slowest:.3g}"
         yield rule.finding(
             layer.label,
-            f"chaotic: perturbations double every {steps} steps while states stay bounded "
-            f"({on_what(layer.trace)})",
+            f"chaotic: perturbations double every {steps} steps while states stay "
+            f"bounded, {on_what(layer.trace)}",
             "back-propagate no further than a few such horizons; rnndiag suggest proposes a window",
             {
                 "lyapunov": min(rates),

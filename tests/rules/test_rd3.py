@@ -67,7 +67,7 @@ def test_rd301_is_silent_on_default_initialisations(tmp_path, kind):
 
 def test_rd301_fires_on_the_trained_exploding_network():
     (found,) = findings(FIXTURES / "exploding_rnn.pt", "RD301", batch=8)
-    assert "(weak, normal, smooth)" in found.message
+    assert "on synthetic input: weak, normal, smooth" in found.message
     assert found.evidence["basis"] == "synthetic"
 
 
@@ -231,4 +231,4 @@ def test_one_step_is_one_step(tmp_path):
     with torch.no_grad():
         module.weight_hh_l0[0, 1] = 1.0
     (vanished,) = findings(save(tmp_path / "one.pt", module), "RD302", seq_len=9)
-    assert vanished.message.endswith("for 1 step")
+    assert vanished.message.endswith("for 1 step, on synthetic input: zero, weak, normal, smooth")

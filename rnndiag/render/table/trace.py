@@ -52,7 +52,7 @@ def show(result: FileResult, screen: Screen) -> Iterator[RenderableType]:
 
 def _details(item: LayerResult, trace: LayerTrace, screen: Screen) -> Iterator[RenderableType]:
     yield heading(item.layer)
-    yield Text.assemble(_verdict(trace.verdict), f": {basis(trace)}")
+    yield Text.assemble(_verdict(trace.verdict), f" {basis(trace)}")
     yield _drives(trace)
     yield Text(LEGEND, style="dim")
     yield _lags(trace)
