@@ -84,7 +84,7 @@ def test_rd302_fires_as_a_note_whoever_says_the_length():
     assert findings(path, "RD302") == []
     (given,) = findings(path, "RD302", seq_len=200)
     assert given.severity == "note"
-    assert "is left after 200 steps; it stays" in given.message
+    assert "is left after 200 steps (given); it stays" in given.message
     assert given.evidence["memory"] is None
 
 
@@ -227,7 +227,7 @@ def test_one_step_is_one_step(tmp_path):
     with torch.no_grad():
         module.weight_hh_l0.zero_()
     (vanished,) = findings(save(tmp_path / "zero.pt", module), "RD302", seq_len=1)
-    assert "left after 1 step; it stays above a thousandth for 0 steps" in vanished.message
+    assert "left after 1 step (given); it stays above a thousandth for 0 steps" in vanished.message
     with torch.no_grad():
         module.weight_hh_l0[0, 1] = 1.0
     (vanished,) = findings(save(tmp_path / "one.pt", module), "RD302", seq_len=9)
