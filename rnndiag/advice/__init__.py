@@ -30,13 +30,18 @@ class AdviceRequest:
     """Relative bias of the truncated gradient that is accepted, between 0 and 1."""
 
     logged_norms: Sequence[float] = ()
-    """Norms of the whole gradient before clipping, logged while training."""
+    """Norms of the whole gradient before clipping, logged while training; inf and NaN are counted
+    and left out."""
+
+    logged_as: str = ""
+    """What the log calls them, where that leaves it open what they are."""
 
     probe_norms: Sequence[float] = ()
     """The same, captured over steps of the user's own data and loss at this checkpoint."""
 
     framework: str = "torch"
     """Which one of FRAMEWORKS code is wanted for."""
+
     truncation: int | None = None
     """Steps that are propagated through now, to be judged; None: as the file says."""
 
@@ -68,7 +73,9 @@ def advise(result: FileResult, request: AdviceRequest | None = None) -> Advice:
 
 
 def _clipping(result: FileResult, request: AdviceRequest) -> ClippingAdvice:
-    evidence = ClipEvidence(request.logged_norms, request.probe_norms, result.training_state)
+    evidence = ClipEvidence(
+        request.logged_norms, request.probe_norms, result.training_state, request.logged_as
+    )
     shares = norm_shares(result.training_state, result.recognition.modules)
     return advise_clipping(evidence, _present_clip(result, evidence), shares)
 
