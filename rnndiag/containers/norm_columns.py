@@ -75,7 +75,7 @@ class Series:
 
     def add(self, where: str, value: object) -> None:
         """One more step; one that has no norm is passed over."""
-        if value is None or (isinstance(value, str) and value.strip().lower() in MISSING):
+        if value is None or (isinstance(value, str) and value.lower() in MISSING):
             return
         norm = self._number(value)
         if self.wrong is None and (norm is None or norm < 0.0):
@@ -101,16 +101,17 @@ class Series:
 
         Raises ValueError where a file has both marks, so that 1,234 is one number or another.
         """
-        wrapped = _WRAPPED.fullmatch(text.strip())
-        plain = wrapped[1] if wrapped else text.strip()
-        if _THOUSANDS.fullmatch(plain):
+        plain = text.strip()
+        if ")" in plain and (wrapped := _WRAPPED.fullmatch(plain)):
+            plain = wrapped[1]
+        if "," not in plain:
+            self.marks.update({"."} & set(plain))
+        elif _THOUSANDS.fullmatch(plain):
             self.marks.add(".")
             return plain.replace(",", "")
         if _DECIMAL_COMMA.fullmatch(plain):
             self.marks.add(",")
             plain = plain.replace(".", "").replace(",", ".")
-        elif "." in plain:
-            self.marks.add(".")
         if len(self.marks) > 1:
             raise ValueError
         return plain
@@ -282,7 +283,7 @@ class Log:
         """The series that may be meant: one, or several to choose from, or none."""
         if self.column is None:
             if list(self.names) == [""]:
-                return self.all_series
+                return self.all_series[:1]
             return candidates(self.all_series, self.names)
         meant = named_so(self.column, self.names)
         named = [one for one in self.all_series if one.name in meant]

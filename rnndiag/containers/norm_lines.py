@@ -80,9 +80,9 @@ def _apart(line: str, found: list[Found]) -> list[Found]:
     names = [one.name for one in found]
     if len(set(names)) == len(names):
         return found
-    return [one._replace(name=f"{_word(line[: one.start])} {one.name}".strip()) for one in found]
+    return [one._replace(name=f"{_word(line, one.start)} {one.name}".strip()) for one in found]
 
 
-def _word(text: str) -> str:
-    last = re.search(r"([A-Za-z]\w*)[\s(]*$", text[-_LONGEST:])
+def _word(line: str, end: int) -> str:
+    last = re.search(r"([A-Za-z]\w*)[\s(]*$", line[max(0, end - _LONGEST) : end])
     return last[1] if last else ""
