@@ -124,6 +124,7 @@ def test_mutations(tmp_path: Path, name: str) -> None:
     assert {"read", "RD003"} <= outcomes(path, whole, MUTATIONS)
 
 
+@pytest.mark.exhaustive
 def test_mutations_of_real_files(shared: Path, tmp_path: Path) -> None:
     path = tmp_path / "mutated"
     files = [
