@@ -92,7 +92,10 @@ def test_forget_gates_alone(truth):
     [
         *((name, None) for name in ("rnn-tanh", "gru", "lstm", "lstm-projected")),
         ("lstm-projected", 3),
-        *(pytest.param(name, 3, marks=pytest.mark.exhaustive) for name in ("gru", "lstm")),
+        *(
+            pytest.param(name, 3, marks=pytest.mark.exhaustive)
+            for name in ("rnn-tanh", "gru", "lstm")
+        ),
     ],
 )
 def test_equal_to_dense_jacobians_and_qr(name, count):
