@@ -7,9 +7,9 @@ from dataclasses import replace
 from rnndiag.containers.candidate import Candidate, Container, Contents
 from rnndiag.containers.checkpoint import Checkpoint, Skipped
 from rnndiag.containers.checksum import sha256
+from rnndiag.containers.compressed import COMPRESSED
 from rnndiag.containers.failures import refused
 from rnndiag.containers.folders import in_folder, is_folder
-from rnndiag.containers.impostors import explain
 from rnndiag.containers.npz import NPZ
 from rnndiag.containers.plain_pickle import PICKLE
 from rnndiag.containers.safetensors import SAFETENSORS
@@ -18,10 +18,14 @@ from rnndiag.containers.sb3_zip import SB3_ZIP
 from rnndiag.containers.source import Source
 from rnndiag.containers.standard_input import NAME as STANDARD_INPUT
 from rnndiag.containers.standard_input import spooled
+from rnndiag.containers.tar_archive import TAR
 from rnndiag.containers.torch_legacy import TORCH_LEGACY
 from rnndiag.containers.torch_tar import TORCH_TAR
 from rnndiag.containers.torch_zip import TORCH_ZIP
 from rnndiag.containers.torchscript import TORCHSCRIPT
+from rnndiag.containers.unwrapping import Unwrapper
+from rnndiag.containers.wrapping import Wrapping, shown
+from rnndiag.containers.zip_members import PLAIN_ZIP
 from rnndiag.errors import shortened
 
 CONTAINERS: tuple[Container, ...] = (
@@ -36,6 +40,11 @@ CONTAINERS: tuple[Container, ...] = (
     PICKLE,
 )
 """The formats that are read, asked in this order. A new one is one file and one entry here."""
+
+WRAPPINGS: tuple[Wrapping, ...] = (*COMPRESSED, TAR, PLAIN_ZIP)
+"""What may wrap one of these, asked after them. A new one is one file and one entry here."""
+
+_UNWRAPPER = Unwrapper(CONTAINERS, WRAPPINGS)
 
 MAX_NAME = 1000
 """Characters of a tensor's name; real ones have about a hundred."""
@@ -76,13 +85,12 @@ def _read_folder(path: str, verify: bool) -> Checkpoint:
 
 
 def _read_source(path: str, source: Source, verify: bool) -> Checkpoint:
-    candidate = Candidate.of(source)
-    if verify and candidate.archive is not None:
-        candidate.archive.verify()
-    for container in CONTAINERS:
-        if container.recognises(candidate):
-            return _checkpoint(path, container.name, container.read(candidate), source, verify)
-    raise explain(candidate)
+    found = _UNWRAPPER.unwrap(Candidate.of(source), verify)
+    checkpoint = _checkpoint(path, found.name, found.read(), source, verify)
+    if not found.members:
+        return checkpoint
+    way = " in ".join(shown(name) for name in reversed(found.members))
+    return replace(checkpoint, notes=(f"read from {way} in it", *checkpoint.notes))
 
 
 def _checkpoint(
@@ -107,6 +115,7 @@ def _checkpoint(
         contents.skipped,
         tuple(notes),
         sha256(source) if verify and source else None,
+        contents.made_of,
     )
 
 
