@@ -90,7 +90,7 @@ def _read_source(path: str, source: Source, verify: bool) -> Checkpoint:
     if not found.members:
         return checkpoint
     way = " in ".join(shown(name) for name in reversed(found.members))
-    return replace(checkpoint, notes=(f"read from {way} in it", *checkpoint.notes))
+    return replace(checkpoint, notes=(f"read from its member {way}", *checkpoint.notes))
 
 
 def _checkpoint(

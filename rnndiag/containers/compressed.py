@@ -133,7 +133,7 @@ class _Packing:
 
     def nothing(self, _: Candidate) -> RnndiagError:
         """For an empty one."""
-        return not_a_checkpoint(f"an empty {self.name} archive, not a checkpoint", self.remedy)
+        return not_a_checkpoint(f"an empty file in {self.name}, not a checkpoint", self.remedy)
 
     def packs_a_checkpoint(self, head: bytes) -> bool:
         """Whether the file's first bytes unpack into the start of a pickle or a zip."""
@@ -156,10 +156,9 @@ class _Packing:
     def _check_head(self, head: bytes) -> None:
         """Raise RD002 for what need not be unpacked any further."""
         if is_zeros(head) or (is_text(head) and not is_pickle(head)):
-            what = "zeros" if is_zeros(head) else "text"
-            raise not_a_checkpoint(
-                f"a {self.name} archive of {what}, not a checkpoint", self.remedy
-            )
+            what = "a file of zeros" if is_zeros(head) else "a text file"
+            what = f"inside {self.name}: {what}, not a checkpoint"
+            raise not_a_checkpoint(what, self.remedy)
 
     def _blocks(self, source: Readable) -> Iterator[bytes]:
         """All streams unpacked, in blocks of at most _CHUNK_BYTES."""

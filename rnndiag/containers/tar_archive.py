@@ -92,8 +92,7 @@ def _entries(source: Readable) -> Iterator[tuple[str, Part]]:
 
 def _checked_kind(block: bytes) -> bytes:
     """A header's type; raises RD003 where it is none or damaged, RD004 for what is no file."""
-    signed = _sum(block, signed=True)
-    if not is_tar(block) or _number(block[148:156]) not in (_sum(block, signed=False), signed):
+    if not is_tar(block) or not _has_checksum(block):
         raise damaged("its tar directory is broken")
     kind = block[156:157]
     if kind in _SPECIAL:
@@ -105,10 +104,11 @@ def _checked_kind(block: bytes) -> bytes:
     return kind
 
 
-def _sum(block: bytes, signed: bool) -> int:
-    """Of a header's bytes, its own eight taken as spaces; some old systems took them as signed."""
+def _has_checksum(block: bytes) -> bool:
+    """The sum of its bytes, these eight taken as spaces; some old systems summed signed ones."""
     counted = block[:148] + b" " * 8 + block[156:]
-    return sum(counted) - (256 * sum(byte > 127 for byte in counted) if signed else 0)
+    total, claimed = sum(counted), _number(block[148:156])
+    return claimed in (total, total - 256 * sum(byte > 127 for byte in counted))
 
 
 def _number(raw: bytes) -> int:

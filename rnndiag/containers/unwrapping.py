@@ -11,15 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rnndiag.containers.candidate import Candidate, Container, Contents
-from rnndiag.containers.failures import refused, unsupported
+from rnndiag.containers.failures import not_a_checkpoint, refused, unsupported
 from rnndiag.containers.impostors import explain
 from rnndiag.containers.readable import Readable
 from rnndiag.containers.wrapping import Members, Room, Wrapping, listed, shown
-from rnndiag.containers.zip_archive import is_zip
 from rnndiag.errors import InputCode, RnndiagError
 
 MAX_WRAPPINGS = 3
 """A packed file in a tar that is packed as a whole."""
+
+MAX_MEMBERS = 1000
+"""Of an archive that is looked into; a model and its tokenizer have some thirty, data sets more."""
 
 _MAX_DIRECTORIES = 32
 """Zips among the members of one archive that are looked into."""
@@ -83,7 +85,8 @@ class Unwrapper:
                 if isinstance(found, Container):
                     return Unwrapped(candidate, found, tuple(wrappings), tuple(filter(None, names)))
                 if len(wrappings) == MAX_WRAPPINGS:
-                    raise refused(f"archives are nested in it deeper than {MAX_WRAPPINGS} levels")
+                    what = f"archives are nested in it deeper than {MAX_WRAPPINGS} levels"
+                    raise refused(what, wrappings[0].remedy)
                 wrapping, name, source = found
                 wrappings.append(wrapping)
                 names.append(name)
@@ -122,23 +125,25 @@ class Unwrapper:
             if len(meant) == 1:
                 return meant[0]
             if names:
-                what = f"a {wrapping.name} archive of several checkpoints: {listed(names)}"
+                what = f"a {wrapping.name} file of several checkpoints: {listed(names)}"
                 raise unsupported(what, f"{wrapping.remedy}, and name one of them")
         return None
 
     def _ranked(self, wrapping: Wrapping, members: Members) -> tuple[list[str], ...]:
         """Names of torch's and safetensors' files, of pickles and arrays, and of archives."""
+        if len(members) > MAX_MEMBERS:
+            what = f"a {wrapping.name} file of more than {MAX_MEMBERS} members, not a checkpoint"
+            raise not_a_checkpoint(what, wrapping.remedy)
         certain: list[str] = []
         shared: list[str] = []
         archives: list[str] = []
         directories = 0
         for name, source in members.items():
-            head = source.head()
-            directories += is_zip(head)
+            member = _member(name, source)
+            directories += member.archive is not None
             if directories > _MAX_DIRECTORIES:
-                what = f"a {wrapping.name} archive of more than {_MAX_DIRECTORIES} zips"
+                what = f"a {wrapping.name} file of more than {_MAX_DIRECTORIES} zips"
                 raise unsupported(what, f"{wrapping.remedy}, and name the checkpoint")
-            member = _member(name, source, head)
             container = self._container(member)
             if container is not None:
                 (shared if container.name in SHARED_FORMATS else certain).append(name)
@@ -147,10 +152,10 @@ class Unwrapper:
         return certain, shared, archives
 
 
-def _member(name: str, source: Readable, head: bytes) -> Candidate:
-    """A member as the formats are shown it; raises RnndiagError for a broken zip, naming it."""
+def _member(name: str, source: Readable) -> Candidate:
+    """A member as the formats are shown it; raises RnndiagError for a broken one, naming it."""
     try:
-        return Candidate.of(source) if is_zip(head) else Candidate(source, head, None)
+        return Candidate.of(source)
     except RnndiagError as error:
         raise RnndiagError(error.code, f"{shown(name)}: {error.what}", error.remedy) from None
 
@@ -163,6 +168,6 @@ def within(
         return error
     path = " in ".join(shown(name) for name in reversed(names) if name)
     kind = " in ".join(wrapping.name for wrapping in reversed(wrappings))
-    what = f"{path} ({kind}): {error.what}" if path else f"a {kind} archive: {error.what}"
+    what = f"{path} ({kind}): {error.what}" if path else f"inside {kind}: {error.what}"
     is_other = error.code is InputCode.NOT_A_CHECKPOINT
     return RnndiagError(error.code, what, wrappings[0].remedy if is_other else error.remedy)
