@@ -22,6 +22,9 @@ from rnndiag.errors import RnndiagError
 
 _CHUNK_BYTES = 1 << 16
 
+_LEAST_BYTES = 16
+"""Of a packed file: lzma's header has 13, and the content one or more."""
+
 _MAX_STREAMS = 10_000
 """Packed one behind the other, as bgzip does with blocks of 64 KB."""
 
@@ -136,12 +139,17 @@ class _Packing:
         return not_a_checkpoint(f"an empty file in {self.name}, not a checkpoint", self.remedy)
 
     def packs_a_checkpoint(self, head: bytes) -> bool:
-        """Whether the file's first bytes unpack into the start of a pickle or a zip."""
+        """Whether the file's first bytes unpack into the start of a pickle or a zip.
+
+        Or into nothing yet, but without fault: a file that was cut.
+        """
+        if len(head) < _LEAST_BYTES or is_text(head):
+            return False
         try:
-            start = next(self._blocks(Memory(head[self.skip(head) :])), b"")
+            start = self._unpacked(self._started(), head)
         except RnndiagError:
             return False
-        return is_pickle(start) or is_zip(start)
+        return not start or is_pickle(start) or is_zip(start)
 
     def wrapping(self, recognises: Callable[[bytes], bool]) -> Wrapping:
         """The same as one of several ways."""

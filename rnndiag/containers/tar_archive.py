@@ -42,6 +42,16 @@ def is_tar(head: bytes) -> bool:
     return head[_MAGIC] == b"ustar"
 
 
+def first_member(head: bytes) -> str:
+    """The name of a tar's first member, as far as a file's first bytes tell; else empty."""
+    position = 0
+    while is_tar(block := head[position : position + _BLOCK]) and len(block) == _BLOCK:
+        if block[156:157] not in (_PAX, _LONG_NAME, *_PASSED_OVER):
+            return _name(block)
+        position += _BLOCK + -(-_number(block[124:136]) // _BLOCK) * _BLOCK
+    return ""
+
+
 def tar_members(source: Readable) -> dict[str, Part]:
     """Where each regular member lies, by name, in the order of the file. Nothing is extracted.
 

@@ -17,10 +17,13 @@ from rnndiag.containers.failures import damaged
 from rnndiag.containers.pickle_stream import PickleStream
 from rnndiag.containers.readable import Part
 from rnndiag.containers.records import CallRecord, GlobalRecord, StorageRecord
-from rnndiag.containers.tar_archive import is_tar, tar_members
+from rnndiag.containers.tar_archive import first_member, is_tar, tar_members
 from rnndiag.containers.torch_pickles import PickleFormat, TorchPickle
 from rnndiag.containers.torch_storages import NestedRecord, storage_bytes, storage_reference
 from rnndiag.containers.views import MAX_DIMENSIONS
+
+_MEMBERS = ("sys_info", "pickle", "tensors", "storages")
+"""In the order in which torch wrote them."""
 
 _MAX_KEY = 100
 _KEY_BITS = 64
@@ -30,10 +33,7 @@ _REBUILD = GlobalRecord("torch._utils", "_rebuild_tensor")
 
 
 def _recognises(candidate: Candidate) -> bool:
-    head = candidate.head
-    return is_tar(head) and any(
-        name + b"\0" in head for name in (b"sys_info", b"storages", b"pickle")
-    )
+    return is_tar(candidate.head) and first_member(candidate.head) in _MEMBERS
 
 
 def _open(candidate: Candidate, pickle: TorchPickle) -> NestedRecord:
