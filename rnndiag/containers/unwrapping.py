@@ -81,12 +81,9 @@ class Unwrapper:
             try:
                 if verify and candidate.archive is not None:
                     candidate.archive.verify()
-                found = self._next(candidate, room)
+                found = self._next(candidate, room, len(wrappings))
                 if isinstance(found, Container):
                     return Unwrapped(candidate, found, tuple(wrappings), tuple(filter(None, names)))
-                if len(wrappings) == MAX_WRAPPINGS:
-                    what = f"archives are nested in it deeper than {MAX_WRAPPINGS} levels"
-                    raise refused(what, wrappings[0].remedy)
                 wrapping, name, source = found
                 wrappings.append(wrapping)
                 names.append(name)
@@ -94,7 +91,9 @@ class Unwrapper:
             except RnndiagError as error:
                 raise within(names, wrappings, error) from None
 
-    def _next(self, candidate: Candidate, room: Room) -> Container | tuple[Wrapping, str, Readable]:
+    def _next(
+        self, candidate: Candidate, room: Room, depth: int
+    ) -> Container | tuple[Wrapping, str, Readable]:
         """The container that reads a file, or the way to the member that is meant."""
         container = self._container(candidate)
         if container is not None:
@@ -102,6 +101,9 @@ class Unwrapper:
         wrapping = self._wrapping(candidate)
         if wrapping is None:
             raise explain(candidate)
+        if depth == MAX_WRAPPINGS:
+            what = f"archives are nested in it deeper than {MAX_WRAPPINGS} levels"
+            raise refused(what, "unpack it first")
         members = wrapping.members(candidate, room)
         name = self._meant(wrapping, members)
         if name is None:

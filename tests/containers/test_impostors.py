@@ -49,6 +49,8 @@ CASES = [
     (b'{\n  "error": 1}', WRONG, "JSON", "download"),
     (LFS, WRONG, "git-lfs pointer", "git lfs pull"),
     (gzip.compress(b"x", mtime=0), WRONG, "gzip", "decompress"),
+    (b"\x04\x22\x4d\x18" + bytes(20), WRONG, "lz4", "unlz4"),
+    (b"\x28\xb5\x2f\xfd" + bytes(20), WRONG, "zstandard", "unzstd"),
     (gzip.compress(tar_of("a"), mtime=0), WRONG, "gzip", "decompress"),
     (bz2.compress(b"x"), WRONG, "bzip2", "decompress"),
     (lzma.compress(b"x"), WRONG, "xz", "decompress"),
