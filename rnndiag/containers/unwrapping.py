@@ -14,6 +14,7 @@ from rnndiag.containers.candidate import Candidate, Container, Contents
 from rnndiag.containers.failures import not_a_checkpoint, refused, unsupported
 from rnndiag.containers.impostors import explain
 from rnndiag.containers.readable import Readable
+from rnndiag.containers.tar_archive import TAR
 from rnndiag.containers.wrapping import Members, Room, Wrapping, listed, shown
 from rnndiag.errors import InputCode, RnndiagError
 
@@ -172,4 +173,7 @@ def within(
     kind = " in ".join(wrapping.name for wrapping in reversed(wrappings))
     what = f"{path} ({kind}): {error.what}" if path else f"inside {kind}: {error.what}"
     is_other = error.code is InputCode.NOT_A_CHECKPOINT
-    return RnndiagError(error.code, what, wrappings[0].remedy if is_other else error.remedy)
+    # `tar xf` unpacks a packed tar, too.
+    is_packed_tar = not path and error.remedy == TAR.remedy
+    remedy = wrappings[0].remedy if is_other and not is_packed_tar else error.remedy
+    return RnndiagError(error.code, what, remedy)
