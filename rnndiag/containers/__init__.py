@@ -7,7 +7,6 @@ from dataclasses import replace
 from rnndiag.containers.candidate import Candidate, Container, Contents
 from rnndiag.containers.checkpoint import Checkpoint, Skipped
 from rnndiag.containers.checksum import sha256
-from rnndiag.containers.compressed import COMPRESSED
 from rnndiag.containers.failures import refused
 from rnndiag.containers.folders import in_folder, is_folder
 from rnndiag.containers.npz import NPZ
@@ -18,14 +17,10 @@ from rnndiag.containers.sb3_zip import SB3_ZIP
 from rnndiag.containers.source import Source
 from rnndiag.containers.standard_input import NAME as STANDARD_INPUT
 from rnndiag.containers.standard_input import spooled
-from rnndiag.containers.tar_archive import TAR
 from rnndiag.containers.torch_legacy import TORCH_LEGACY
 from rnndiag.containers.torch_tar import TORCH_TAR
 from rnndiag.containers.torch_zip import TORCH_ZIP
 from rnndiag.containers.torchscript import TORCHSCRIPT
-from rnndiag.containers.unwrapping import Unwrapper
-from rnndiag.containers.wrapping import Wrapping, shown
-from rnndiag.containers.zip_members import PLAIN_ZIP
 from rnndiag.errors import shortened
 
 CONTAINERS: tuple[Container, ...] = (
@@ -39,12 +34,8 @@ CONTAINERS: tuple[Container, ...] = (
     SAFETENSORS_INDEX,
     PICKLE,
 )
-"""The formats that are read, asked in this order. A new one is one file and one entry here."""
-
-WRAPPINGS: tuple[Wrapping, ...] = (*COMPRESSED, TAR, PLAIN_ZIP)
-"""What may wrap one of these, asked after them. A new one is one file and one entry here."""
-
-_UNWRAPPER = Unwrapper(CONTAINERS, WRAPPINGS)
+"""The formats that are read, asked in this order. A new one is one file and one entry here. What may
+wrap such a file stands in `unwrapping`."""
 
 MAX_NAME = 1000
 """Characters of a tensor's name; real ones have about a hundred."""
@@ -85,12 +76,18 @@ def _read_folder(path: str, verify: bool) -> Checkpoint:
 
 
 def _read_source(path: str, source: Source, verify: bool) -> Checkpoint:
-    found = _UNWRAPPER.unwrap(Candidate.of(source), verify)
+    candidate = Candidate.of(source)
+    if verify and candidate.archive is not None:
+        candidate.archive.verify()
+    for container in CONTAINERS:
+        if container.recognises(candidate):
+            return _checkpoint(path, container.name, container.read(candidate), source, verify)
+    # Only for the few files that are wrapped: starting up would take a hundredth longer.
+    from rnndiag.containers.unwrapping import Unwrapper
+
+    found = Unwrapper(CONTAINERS).unwrap(candidate, verify)
     checkpoint = _checkpoint(path, found.name, found.read(), source, verify)
-    if not found.members:
-        return checkpoint
-    way = " in ".join(shown(name) for name in reversed(found.members))
-    return replace(checkpoint, notes=(f"read from its member {way}", *checkpoint.notes))
+    return replace(checkpoint, notes=(*found.notes, *checkpoint.notes))
 
 
 def _checkpoint(

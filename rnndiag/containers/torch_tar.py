@@ -17,7 +17,6 @@ from rnndiag.containers.failures import damaged
 from rnndiag.containers.pickle_stream import PickleStream
 from rnndiag.containers.readable import Part
 from rnndiag.containers.records import CallRecord, GlobalRecord, StorageRecord
-from rnndiag.containers.tar_archive import first_member, is_tar, tar_members
 from rnndiag.containers.torch_pickles import PickleFormat, TorchPickle
 from rnndiag.containers.torch_storages import NestedRecord, storage_bytes, storage_reference
 from rnndiag.containers.views import MAX_DIMENSIONS
@@ -33,10 +32,16 @@ _REBUILD = GlobalRecord("torch._utils", "_rebuild_tensor")
 
 
 def _recognises(candidate: Candidate) -> bool:
-    return is_tar(candidate.head) and first_member(candidate.head) in _MEMBERS
+    if candidate.head[257:262] != b"ustar":
+        return False
+    from rnndiag.containers.tar_archive import first_member
+
+    return first_member(candidate.head) in _MEMBERS
 
 
 def _open(candidate: Candidate, pickle: TorchPickle) -> NestedRecord:
+    from rnndiag.containers.tar_archive import tar_members
+
     members = tar_members(candidate.source)
     tables = _Tables(_member(members, "storages"), pickle)
     tables.read_storages()

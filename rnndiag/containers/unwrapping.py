@@ -11,12 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rnndiag.containers.candidate import Candidate, Container, Contents
+from rnndiag.containers.compressed import COMPRESSED
 from rnndiag.containers.failures import not_a_checkpoint, refused, unsupported
 from rnndiag.containers.impostors import explain
 from rnndiag.containers.readable import Readable
 from rnndiag.containers.tar_archive import TAR
 from rnndiag.containers.wrapping import Members, Room, Wrapping, listed, shown
+from rnndiag.containers.zip_members import PLAIN_ZIP
 from rnndiag.errors import InputCode, RnndiagError
+
+WRAPPINGS: tuple[Wrapping, ...] = (*COMPRESSED, TAR, PLAIN_ZIP)
+"""What may wrap a checkpoint, asked in this order. A new one is one file and one entry here."""
 
 MAX_WRAPPINGS = 3
 """A packed file in a tar that is packed as a whole."""
@@ -54,6 +59,12 @@ class Unwrapped:
         """Of the format, as in "torch-zip in tar in gzip"."""
         return " in ".join((self.container.name, *(kind.name for kind in reversed(self.wrappings))))
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The way to the member that was read."""
+        way = " in ".join(map(shown, reversed(self.members)))
+        return (f"read from its member {way}",) if way else ()
+
     def read(self) -> Contents:
         """Everything in it; raises RnndiagError, which names the member."""
         try:
@@ -67,10 +78,10 @@ class Unwrapper:
     """The formats that are read, and those that may wrap them."""
 
     containers: Sequence[Container]
-    wrappings: Sequence[Wrapping]
+    wrappings: Sequence[Wrapping] = WRAPPINGS
 
     def unwrap(self, candidate: Candidate, verify: bool = False) -> Unwrapped:
-        """The checkpoint that a file is, or that is in it. `verify` checks a zip's checksums.
+        """The checkpoint that is in a file. `verify` checks the checksums of the zips in it.
 
         Raises RD002 for a file that neither is nor holds a checkpoint, RD003 and RD004 for one that
         is damaged or over a limit, RD005 where several members may be meant.
@@ -80,7 +91,7 @@ class Unwrapper:
         names: list[str] = []
         while True:
             try:
-                if verify and candidate.archive is not None:
+                if verify and wrappings and candidate.archive is not None:
                     candidate.archive.verify()
                 found = self._next(candidate, room, len(wrappings))
                 if isinstance(found, Container):

@@ -51,7 +51,7 @@ CASES = [
     (gzip.compress(b"x", mtime=0), WRONG, "gzip", "decompress"),
     (b"\x04\x22\x4d\x18" + bytes(20), WRONG, "lz4", "unlz4"),
     (b"\x28\xb5\x2f\xfd" + bytes(20), WRONG, "zstandard", "unzstd"),
-    (gzip.compress(tar_of("a"), mtime=0), WRONG, "gzip", "decompress"),
+    (gzip.compress(tar_of("a"), mtime=0), WRONG, "gzip", "unpack it first: tar xf"),
     (bz2.compress(b"x"), WRONG, "bzip2", "decompress"),
     (lzma.compress(b"x"), WRONG, "xz", "decompress"),
     (tar_of("README"), WRONG, "tar archive", "unpack"),

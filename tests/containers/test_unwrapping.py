@@ -13,8 +13,8 @@ import torch
 from containers.archives import PACKINGS, Members, lstm_bytes, tar_of, zip_of
 from containers.builders import torch_tar
 
-from rnndiag.containers import CONTAINERS, WRAPPINGS, read
-from rnndiag.containers.unwrapping import MAX_MEMBERS, MAX_WRAPPINGS, SHARED_FORMATS
+from rnndiag.containers import CONTAINERS, read
+from rnndiag.containers.unwrapping import MAX_MEMBERS, MAX_WRAPPINGS, SHARED_FORMATS, WRAPPINGS
 from rnndiag.errors import InputCode, RnndiagError
 
 LSTM, LEGACY = lstm_bytes(), lstm_bytes(legacy=True)
