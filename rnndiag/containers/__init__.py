@@ -34,8 +34,8 @@ CONTAINERS: tuple[Container, ...] = (
     SAFETENSORS_INDEX,
     PICKLE,
 )
-"""The formats that are read, asked in this order. A new one is one file and one entry here. What may
-wrap such a file stands in `unwrapping`."""
+"""The formats that are read, asked in this order. A new one is one file and one entry here. What
+may wrap such a file stands in `unwrapping`."""
 
 MAX_NAME = 1000
 """Characters of a tensor's name; real ones have about a hundred."""

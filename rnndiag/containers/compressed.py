@@ -16,6 +16,7 @@ from rnndiag.containers.failures import damaged, not_a_checkpoint, refused, trun
 from rnndiag.containers.impostors import is_text, is_zeros
 from rnndiag.containers.plain_pickle import is_pickle
 from rnndiag.containers.readable import HEAD_BYTES, Memory, Part, Readable
+from rnndiag.containers.tar_archive import TAR, is_tar
 from rnndiag.containers.wrapping import Members, Room, Wrapping
 from rnndiag.containers.zip_archive import is_zip
 from rnndiag.errors import RnndiagError
@@ -125,7 +126,8 @@ class _Packing:
         blocks = self._blocks(Part(source, start, source.size - start))
         whole = bytearray()
         for block in blocks:
-            room.take(len(block), self.remedy)
+            # `tar xf` does both.
+            room.take(len(block), TAR.remedy if is_tar(whole[:HEAD_BYTES]) else self.remedy)
             is_first = len(whole) < HEAD_BYTES <= len(whole) + len(block)
             whole += block
             if is_first:

@@ -37,7 +37,7 @@ _SPECIAL = (b"1", b"2", b"3", b"4", b"6")
 """Hard and symbolic links, devices, pipes."""
 
 
-def is_tar(head: bytes) -> bool:
+def is_tar(head: bytes | bytearray) -> bool:
     """By the first block."""
     return head[_MAGIC] == b"ustar"
 

@@ -13,8 +13,9 @@ import torch
 from containers.archives import PACKINGS, Members, lstm_bytes, tar_of, zip_of
 from containers.builders import torch_tar
 
-from rnndiag.containers import CONTAINERS, read
+from rnndiag.containers import CONTAINERS, read, unwrapping
 from rnndiag.containers.unwrapping import MAX_MEMBERS, MAX_WRAPPINGS, SHARED_FORMATS, WRAPPINGS
+from rnndiag.containers.wrapping import Room
 from rnndiag.errors import InputCode, RnndiagError
 
 LSTM, LEGACY = lstm_bytes(), lstm_bytes(legacy=True)
@@ -136,13 +137,18 @@ def test_what_is_wrong_with_a_member_names_it(tmp_path: Path, wrap: str) -> None
         assert "the one" in caught.value.what
 
 
-def test_what_packed_members_unpack_into_is_bounded(tmp_path: Path) -> None:
-    """A packed tar in a packed zip: both are in memory at once."""
-    inner = PACKINGS["gzip"](tar_of({"a.pkl": SCALER, "b": bytes(140 << 20)}))
+def test_what_packed_members_unpack_into_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A packed tar in a packed tar: both are in memory at once."""
+    inner = PACKINGS["gzip"](tar_of({"a.pkl": SCALER, "b": bytes(5 << 20)}))
+    data = PACKINGS["gzip"](tar_of({"x": inner, "y": bytes(5 << 20)}))
+    monkeypatch.setattr(unwrapping, "Room", lambda: Room(8 << 20))
     with pytest.raises(RnndiagError) as caught:
-        read(put(tmp_path, PACKINGS["gzip"](tar_of({"x": inner, "y": bytes(140 << 20)}))))
+        read(put(tmp_path, data))
     assert caught.value.code is InputCode.REFUSED
     assert "256 MiB" in caught.value.what
+    assert "tar xf" in caught.value.remedy
 
 
 @pytest.mark.filterwarnings("ignore:TypedStorage")
