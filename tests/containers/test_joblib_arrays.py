@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from containers.timing import in_time
+from sklearn.preprocessing import MinMaxScaler
 
 from rnndiag.containers import read
 from rnndiag.errors import InputCode, RnndiagError
@@ -127,9 +128,8 @@ def test_weights_are_read_under_their_names(tmp_path: Path) -> None:
 
 
 def test_a_scaler_is_called_by_its_class(tmp_path: Path) -> None:
-    preprocessing = pytest.importorskip("sklearn.preprocessing")
     path = str(tmp_path / "scaler.pkl")
-    scaler = preprocessing.MinMaxScaler().fit(np.arange(12.0).reshape(4, 3))
+    scaler = MinMaxScaler().fit(np.arange(12.0).reshape(4, 3))
     for dump in (joblib.dump, lambda thing, name: Path(name).write_bytes(pickle.dumps(thing))):
         dump(scaler, path)
         checkpoint = read(path)
