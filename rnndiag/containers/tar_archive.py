@@ -78,7 +78,7 @@ class _Extended:
 def _entries(source: Readable) -> Iterator[tuple[str, Part]]:
     position, extended = 0, _Extended()
     for _ in range(MAX_HEADERS):
-        if position + _BLOCK > source.size:
+        if position + _BLOCK > source.size:  # also where the last member claims more than there is
             raise truncated()
         block = source.read_at(position, _BLOCK)
         if not block.strip(b"\0"):
@@ -87,8 +87,6 @@ def _entries(source: Readable) -> Iterator[tuple[str, Part]]:
         size = size if extended.size is None or kind not in _REGULAR else extended.size
         start = position + _BLOCK
         position = start + (0 if kind == _FOLDER else -(-size // _BLOCK) * _BLOCK)
-        if kind != _FOLDER and start + size > source.size:
-            raise truncated()
         if kind in (_PAX, _LONG_NAME):
             _extend(extended, kind, source, start, size)
             continue
