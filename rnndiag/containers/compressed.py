@@ -17,6 +17,7 @@ from rnndiag.containers.impostors import is_text, is_zeros
 from rnndiag.containers.plain_pickle import is_pickle
 from rnndiag.containers.readable import HEAD_BYTES, Memory, Part, Readable
 from rnndiag.containers.tar_archive import TAR, is_tar
+from rnndiag.containers.torch_legacy import is_legacy
 from rnndiag.containers.wrapping import Members, Room, Wrapping
 from rnndiag.containers.zip_archive import is_zip
 from rnndiag.errors import RnndiagError
@@ -126,8 +127,9 @@ class _Packing:
         blocks = self._blocks(Part(source, start, source.size - start))
         whole = bytearray()
         for block in blocks:
-            # `tar xf` does both.
-            room.take(len(block), TAR.remedy if is_tar(whole[:HEAD_BYTES]) else self.remedy)
+            if len(block) > room.left:
+                raise self._too_large(bytes(whole[:HEAD_BYTES]), room)
+            room.take(len(block), self.remedy)
             is_first = len(whole) < HEAD_BYTES <= len(whole) + len(block)
             whole += block
             if is_first:
@@ -170,6 +172,14 @@ class _Packing:
             what = f"inside {self.name}: {what}, not a checkpoint"
             raise not_a_checkpoint(what, self.remedy)
 
+    def _too_large(self, head: bytes, room: Room) -> RnndiagError:
+        """RD004 for what may be a checkpoint, RD002 for a large file of some other format."""
+        if not _may_be_read(head):
+            what = f"inside {self.name}: unknown bytes, not a checkpoint"
+            return not_a_checkpoint(what, self.remedy)
+        # `tar xf` does both.
+        return room.too_little(TAR.remedy if is_tar(head) else self.remedy)
+
     def _blocks(self, source: Readable) -> Iterator[bytes]:
         """All streams unpacked, in blocks of at most _CHUNK_BYTES."""
         chunks = _chunks(source)
@@ -208,6 +218,16 @@ class _Packing:
                 limit = f"{_MAX_DICTIONARY_BYTES >> 20} MiB"
                 raise refused(f"unpacking it takes more than {limit}", self.remedy) from None
             raise damaged(f"its {self.name} stream is damaged") from None
+
+
+def _may_be_read(head: bytes) -> bool:
+    """Whether a file that starts so may be a checkpoint, or an archive of one."""
+    is_safetensors = head[8:9] == b"{"
+    return (
+        any(is_it(head) for is_it in (is_pickle, is_legacy, is_zip, is_tar))
+        or is_safetensors
+        or head.startswith((_GZIP.magic, _BZIP2.magic, _XZ.magic, _LZMA_ALONE, b"x", b"ZF0x"))
+    )
 
 
 def _chunks(source: Readable) -> Iterator[bytes]:

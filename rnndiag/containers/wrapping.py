@@ -27,10 +27,14 @@ class Room:
 
     def take(self, count: int, remedy: str) -> None:
         """Charge some bytes; raises RD004 where there is not so much left."""
+        if count > self.left:
+            raise self.too_little(remedy)
         self.left -= count
-        if self.left < 0:
-            limit = f"{MAX_UNPACKED_PART_BYTES >> 20} MiB"
-            raise refused(f"it unpacks into more than {limit} of memory", remedy)
+
+    def too_little(self, remedy: str) -> RnndiagError:
+        """RD004 for what does not fit."""
+        limit = f"{MAX_UNPACKED_PART_BYTES >> 20} MiB"
+        return refused(f"it unpacks into more than {limit} of memory", remedy)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from rnndiag.containers.readable import Memory
 from rnndiag.containers.wrapping import Room, Wrapping
 from rnndiag.errors import InputCode, RnndiagError
 
-LSTM = lstm_bytes()
+LSTM, LEGACY = lstm_bytes(), lstm_bytes(legacy=True)
 PICKLE = b"\x80\x04}\x94\x8c\x01aB"
 
 
@@ -98,6 +98,18 @@ def test_a_bomb_is_refused_before_it_takes_the_memory(wrapping: Wrapping) -> Non
     assert caught.value.code is InputCode.REFUSED
     assert "unpacks into more than" in caught.value.what
     assert peak < 20 << 20  # of which xz has 8 for its dictionary
+
+
+def test_what_is_too_large_and_can_be_no_checkpoint_is_named() -> None:
+    """A scan, a picture: it is no checkpoint, however large."""
+    noise = random.Random(0).randbytes(300_000)
+    starts = {b"\x5c\1\0\0": False, b"\x80\x04": True, b"PK\x03\x04": True, LEGACY[:9]: True}
+    for start, may_be_one in starts.items():
+        packed = Memory(gzip.compress(start + noise, mtime=0))
+        with pytest.raises(RnndiagError) as caught:
+            under_test.COMPRESSED[0].members(Candidate.of(packed), Room(1 << 17))
+        expected = InputCode.REFUSED if may_be_one else InputCode.NOT_A_CHECKPOINT
+        assert caught.value.code is expected, start
 
 
 def test_ten_gigabytes(tmp_path: Path) -> None:
