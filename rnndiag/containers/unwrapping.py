@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from rnndiag.containers.candidate import Candidate, Container, Contents
 from rnndiag.containers.compressed import COMPRESSED
-from rnndiag.containers.failures import not_a_checkpoint, refused, unsupported
+from rnndiag.containers.failures import not_a_checkpoint, refused, reworded, unsupported
 from rnndiag.containers.impostors import explain
 from rnndiag.containers.readable import Readable
 from rnndiag.containers.tar_archive import TAR
@@ -84,7 +84,7 @@ class Unwrapper:
         """The checkpoint that is in a file. `verify` checks the checksums of the zips in it.
 
         Raises RD002 for a file that neither is nor holds a checkpoint, RD003 and RD004 for one that
-        is damaged or over a limit, RD005 where several members may be meant.
+        is damaged or over a limit, or in which several members may be meant.
         """
         room = Room()
         wrappings: list[Wrapping] = []
@@ -140,7 +140,7 @@ class Unwrapper:
                 return meant[0]
             if names:
                 what = f"a {wrapping.name} file of several checkpoints: {listed(names)}"
-                raise unsupported(what, f"{wrapping.remedy}, and name one of them")
+                raise refused(what, f"{wrapping.remedy}, and name one of them")
         return None
 
     def _ranked(self, wrapping: Wrapping, members: Members) -> tuple[list[str], ...]:
@@ -171,7 +171,7 @@ def _member(name: str, source: Readable) -> Candidate:
     try:
         return Candidate.of(source)
     except RnndiagError as error:
-        raise RnndiagError(error.code, f"{shown(name)}: {error.what}", error.remedy) from None
+        raise reworded(error, f"{shown(name)}: {error.what}") from None
 
 
 def within(
@@ -186,5 +186,4 @@ def within(
     is_other = error.code is InputCode.NOT_A_CHECKPOINT
     # `tar xf` unpacks a packed tar, too.
     is_packed_tar = not path and error.remedy == TAR.remedy
-    remedy = wrappings[0].remedy if is_other and not is_packed_tar else error.remedy
-    return RnndiagError(error.code, what, remedy)
+    return reworded(error, what, wrappings[0].remedy if is_other and not is_packed_tar else None)

@@ -102,7 +102,7 @@ UNSAFE: list[Case] = [
     (27, "RD004", "nested deeper", zipped(b"\x80\x04" + b"]" * 90_000 + b"a" * 89_999 + b".")),
     (29, "RD004", "repeats", zipped(in_dict(tensor((1 << 20, 1 << 20), (0, 0))))),
     (31, "RD004", "pipe", lambda f: torch_tar(f, {"a": [1.0]}, {"storages": tarfile.FIFOTYPE})),
-    (18, "RD005", "several checkpoints: a.pt, b.pt", put(tar_of(dict.fromkeys(TWO, WEIGHT)))),
+    (18, "RD004", "several checkpoints: a.pt, b.pt", put(tar_of(dict.fromkeys(TWO, WEIGHT)))),
     (18, "RD004", "deeper", put(tar_of({"a": tar_of({"a": tar_of({"a": tar_of({"a": b""})})})}))),
     (31, "RD004", "pipe", put(tar_of({"a.pt": WEIGHT, "b": b""}, {"b": tarfile.FIFOTYPE}))),
     (31, "RD004", "link", lambda f: torch_tar(f, {"a": [1.0]}, {"pickle": tarfile.SYMTYPE})),

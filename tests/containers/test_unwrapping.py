@@ -89,7 +89,7 @@ SEVERAL: list[Members] = [
 def test_several_that_may_be_meant(tmp_path: Path, wrap: str, members: Members) -> None:
     with pytest.raises(RnndiagError) as caught:
         read(put(tmp_path, WRAP[wrap](members)))
-    assert caught.value.code is InputCode.UNSUPPORTED
+    assert caught.value.code is InputCode.REFUSED
     assert all(name in caught.value.what for name in members)
     assert "unpack it first" in caught.value.remedy
 
