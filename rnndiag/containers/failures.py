@@ -40,3 +40,10 @@ def cannot_open(what: str, remedy: str) -> RnndiagError:
 def out_of_memory(size_bytes: int) -> RnndiagError:
     """An allocation of `size_bytes` failed."""
     return refused(f"reading a part of it needs {size_bytes} bytes of memory", "free some memory")
+
+
+def reworded(error: RnndiagError, what: str, remedy: str | None = None) -> RnndiagError:
+    """The same failure in other words, as of a file in which it lies."""
+    return RnndiagError(
+        error.code, what, error.remedy if remedy is None else remedy, *error.args[3:]
+    )

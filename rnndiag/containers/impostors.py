@@ -32,11 +32,13 @@ def _starts_text(*words: bytes) -> Callable[[bytes], bool]:
     return lambda head: head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(words)
 
 
-def _is_tar(head: bytes) -> bool:
-    return head[257:262] == b"ustar"
+def is_zeros(head: bytes) -> bool:
+    """A file that was made and never written, or whose blocks were lost."""
+    return not head.strip(b"\0")
 
 
-def _is_text(head: bytes) -> bool:
+def is_text(head: bytes) -> bool:
+    """UTF-8 without control characters, as far as the head goes."""
     return all(byte in b"\t\n\r\f\x1b" or byte >= 0x20 for byte in head) and _is_utf8(head)
 
 
@@ -64,6 +66,11 @@ def _not(what: str, remedy: str = _NAME_A_CHECKPOINT) -> RnndiagError:
     return not_a_checkpoint(f"{what}, not a checkpoint", remedy)
 
 
+def _packed(name: str, command: str) -> RnndiagError:
+    """Packed in a way that is not unpacked here; joblib and others may have written it."""
+    return _not(f"a {name} archive", f"decompress it first: {command}")
+
+
 def _format(what: str, remedy: str = _LATER) -> RnndiagError:
     return unsupported(what, remedy)
 
@@ -77,10 +84,8 @@ IMPOSTORS = (
     Impostor(_starts_text(b"<!doctype html", b"<html", b"<head"), _not("a web page", _DOWNLOAD)),
     Impostor(_starts_text(b"<?xml", b"<error"), _not("an XML error reply", _DOWNLOAD)),
     Impostor(_starts_text(b"{", b"[{", b'["'), _not("a JSON text or error reply", _DOWNLOAD)),
-    Impostor(_starts(b"\x1f\x8b"), _not("a gzip archive", "decompress it first")),
-    Impostor(_starts(b"BZh"), _not("a bzip2 archive", "decompress it first")),
-    Impostor(_starts(b"\xfd7zXZ"), _not("an xz archive", "decompress it first")),
-    Impostor(_starts(b"\x28\xb5\x2f\xfd"), _not("a zstandard archive", "decompress it first")),
+    Impostor(_starts(b"\x28\xb5\x2f\xfd"), _packed("zstandard", "unzstd")),
+    Impostor(_starts(b"\x04\x22\x4d\x18"), _packed("lz4", "unlz4")),
     Impostor(_starts(b"7z\xbc\xaf", b"Rar!"), _not("an archive", "unpack it first")),
     Impostor(_starts(b"GGUF"), _format("a GGUF file: not supported")),
     Impostor(_starts(b"\x89HDF\r\n\x1a\n"), _format("a Keras HDF5 file: not supported")),
@@ -89,13 +94,12 @@ IMPOSTORS = (
         _is_onnx,
         _format("an ONNX model: not supported"),
     ),
-    Impostor(_is_text, _not("a text file")),
+    Impostor(is_text, _not("a text file")),
     Impostor(
         lambda head: b"tensorflow" in head.lower() or b"_CHECKPOINTABLE_OBJECT_GRAPH" in head,
         _format("a TensorFlow checkpoint: not supported"),
     ),
-    Impostor(_is_tar, _not("a tar archive", "unpack it first")),
-    Impostor(lambda head: not head.strip(b"\0"), _not("a file of zeros", _DOWNLOAD)),
+    Impostor(is_zeros, _not("a file of zeros", _DOWNLOAD)),
 )
 """In order; the first that fits is named."""
 

@@ -1,10 +1,14 @@
-"""A plain pickle, as pickle.dump writes it: tensors in it are torch files of their own."""
+"""A plain pickle, as pickle.dump writes it: tensors in it are torch files of their own.
+
+joblib.dump writes one too, with the numbers of arrays between its opcodes.
+"""
 
 from __future__ import annotations
 
 import re
 
 from rnndiag.containers.candidate import Candidate
+from rnndiag.containers.joblib_arrays import JoblibArrays
 from rnndiag.containers.pickle_machine import no_persistent_ids
 from rnndiag.containers.pickle_stream import PickleStream
 from rnndiag.containers.torch_pickles import PickleFormat, TorchPickle
@@ -20,15 +24,21 @@ _TEXTUAL = re.compile(
 """How protocols 0 and 1 start: an import, a container that is put into the memo, or a tuple."""
 
 
-def _recognises(candidate: Candidate) -> bool:
-    head = candidate.head
+def is_pickle(head: bytes) -> bool:
+    """By the first bytes."""
     is_binary = len(head) > 2 and head[0] == 0x80 and head[1] <= _HIGHEST_PROTOCOL
     return is_binary or _TEXTUAL.match(head) is not None
 
 
+def _recognises(candidate: Candidate) -> bool:
+    return is_pickle(candidate.head)
+
+
 def _open(candidate: Candidate, pickle: TorchPickle) -> NestedRecord:
     stream = PickleStream(candidate.source)
-    return NestedRecord(pickle.run_with(stream, no_persistent_ids), NoStorages())
+    arrays = JoblibArrays(candidate.source, pickle)
+    root = pickle.run_with(stream, no_persistent_ids, arrays.built)
+    return NestedRecord(root, NoStorages())
 
 
 PLAIN_PICKLE = PickleFormat(_recognises, _open)

@@ -44,9 +44,13 @@ class _Sections:
         return key in self.starts
 
 
+def is_legacy(head: bytes) -> bool:
+    """By the first bytes."""
+    return _MAGIC_BYTES in head[:_MAGIC_WITHIN] or head.startswith(_MAGIC_TEXT)
+
+
 def _recognises(candidate: Candidate) -> bool:
-    head = candidate.head[:_MAGIC_WITHIN]
-    return _MAGIC_BYTES in head or head.startswith(_MAGIC_TEXT)
+    return is_legacy(candidate.head)
 
 
 def _open(candidate: Candidate, pickle: TorchPickle) -> NestedRecord:

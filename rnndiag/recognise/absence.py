@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rnndiag.containers.checkpoint import Checkpoint, StoredTensor
+from rnndiag.containers.folders import is_file
+from rnndiag.containers.standard_input import NAME as STANDARD_INPUT
 from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.recognise.declare import FORM
 from rnndiag.recognise.layers import Recognition, Unrecognised
@@ -28,9 +30,23 @@ def explain_absence(checkpoint: Checkpoint, recognition: Recognition) -> Rnndiag
     keys = sorted(tensors, key=lambda name: -_likeness(name, tensors[name]))
     return RnndiagError(
         InputCode.NO_RECURRENT_WEIGHTS,
-        f"no recurrent weights found; keys are {listed(keys)}{_wanted(checkpoint)}",
-        "name one with --as NAME=CELL (rnn, gru or lstm)",
+        f"no recurrent weights found{_object(checkpoint)}; keys are {listed(keys)}"
+        f"{_wanted(checkpoint)}",
+        _beside(checkpoint) or "name one with --as NAME=CELL (rnn, gru or lstm)",
     )
+
+
+def _object(checkpoint: Checkpoint) -> str:
+    """What the file is, where it is an object of some class and not a dictionary of tensors."""
+    return f" in a pickled {checkpoint.made_of}" if checkpoint.made_of else ""
+
+
+def _beside(checkpoint: Checkpoint) -> str:
+    """What to do where the weights lie in the file's own neighbour, as darts saves its models."""
+    neighbour = f"{checkpoint.path}.ckpt"
+    if checkpoint.path == STANDARD_INPUT or not is_file(neighbour):
+        return ""
+    return f"name {neighbour}, in which the weights of such a file lie"
 
 
 def _unread(gaps: Sequence[Unrecognised], checkpoint: Checkpoint) -> RnndiagError:
@@ -50,9 +66,9 @@ def _empty(checkpoint: Checkpoint) -> RnndiagError:
     what = "only optimizer state" if checkpoint.tensors else "no tensors"
     return RnndiagError(
         InputCode.NO_RECURRENT_WEIGHTS,
-        f"no recurrent weights found: the file holds {what}{_left_out(checkpoint)}"
-        f"{_wanted(checkpoint)}",
-        "name the file that holds the model's weights",
+        f"no recurrent weights found{_object(checkpoint)}: the file holds {what}"
+        f"{_left_out(checkpoint)}{_wanted(checkpoint)}",
+        _beside(checkpoint) or "name the file that holds the model's weights",
     )
 
 
