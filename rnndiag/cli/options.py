@@ -167,6 +167,7 @@ class Reading:
             training_state=judging is None
             or self.optimizer is not None
             or judging.needs("training state"),
+            other_weights=judging is not None and judging.needs("other weights"),
             layer=self.layer,
             declarations=declarations(self.declared),
             optimizer=self.optimizer,
