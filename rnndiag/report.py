@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from rnndiag.analysis import FileResult, Request, analyse
 from rnndiag.containers import read
 from rnndiag.errors import InputCode, RnndiagError, out_of_memory
-from rnndiag.rules import Finding, Judging, NotApplicable, judge
+from rnndiag.rules import DEFAULT_LIMITS, Finding, Judging, Limits, NotApplicable, judge
 from rnndiag.rules.base import SEVERITIES, Severity
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ class FileReport:
 
     not_applicable: tuple[NotApplicable, ...] = ()
     """Rules that were asked for and could not."""
+
+    limits: Limits = field(default_factory=lambda: DEFAULT_LIMITS)
+    """The thresholds in force for it, also of rules that nobody asked for."""
 
     @property
     def was_asked_about(self) -> bool:
@@ -191,18 +194,22 @@ def report_file(
         return FileReport(shown, error=error)
     except MemoryError as error:
         return FileReport(shown, error=out_of_memory(error))
-    judgement = judge(result, (judging or Judging()).rules_for(path))
+    judging = judging or Judging()
+    judgement, limits = judge(result, judging.rules_for(path)), judging.limits_for(path)
     return FileReport(
         shown,
         result,
         judgement.findings,
-        _advised(result, request, advice),
+        _advised(result, request, advice, limits),
         judged=judgement.judged,
         not_applicable=judgement.not_applicable,
+        limits=limits,
     )
 
 
-def _advised(result: FileResult, request: Request, advice: AdviceRequest | None) -> Advice | None:
+def _advised(
+    result: FileResult, request: Request, advice: AdviceRequest | None, limits: Limits
+) -> Advice | None:
     """Advice on what was measured; a probe's gradient norms are known beside the file, too."""
     if advice is None:
         return None
@@ -210,4 +217,4 @@ def _advised(result: FileResult, request: Request, advice: AdviceRequest | None)
 
     probe = request.trace.probe if request.trace is not None else None
     known = advice if probe is None else replace(advice, probe_norms=probe.gradient_norms)
-    return advise(result, known)
+    return advise(result, known, limits)

@@ -18,6 +18,7 @@ from rnndiag.recognise.settings import (
     truncation_setting,
     value_clip_setting,
 )
+from rnndiag.rules import DEFAULT_LIMITS, Limits
 
 __all__ = ["Advice", "AdviceRequest", "Change", "ClippingAdvice", "TruncationAdvice", "advise"]
 
@@ -55,8 +56,10 @@ class Advice:
     """Changes worth making; none for a healthy network."""
 
 
-def advise(result: FileResult, request: AdviceRequest | None = None) -> Advice:
-    """Advice for a file whose layers were traced."""
+def advise(
+    result: FileResult, request: AdviceRequest | None = None, limits: Limits = DEFAULT_LIMITS
+) -> Advice:
+    """Advice for a file whose layers were traced, at the rules' thresholds in force."""
     request = request or AdviceRequest()
     clipping = _clipping(result, request)
     truncation = advise_truncation(
@@ -64,7 +67,7 @@ def advise(result: FileResult, request: AdviceRequest | None = None) -> Advice:
     )
     framework = FRAMEWORKS[request.framework]
     snippets = {framework.name: framework.snippet(clipping, truncation)}
-    return Advice(clipping, truncation, snippets, propose(result))
+    return Advice(clipping, truncation, snippets, propose(result, limits))
 
 
 def _clipping(result: FileResult, request: AdviceRequest) -> ClippingAdvice:

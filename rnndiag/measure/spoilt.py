@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,8 @@ from rnndiag.containers.views import MAX_ROW_BYTES
 from rnndiag.recognise.model_weights import is_statistic, is_weight
 
 
-class Spoilt(NamedTuple):
+@dataclass(frozen=True)
+class Spoilt:
     """One tensor that makes what the model answers NaN, or infinite."""
 
     name: str
@@ -28,8 +29,8 @@ def spoilt(tensors: Mapping[str, StoredTensor]) -> tuple[Spoilt, ...]:
     """Every tensor with such entries, in the order given.
 
     NaN counts in all of them. An infinite entry counts in a running statistic, and where it is +inf
-    in a weight or bias: nobody stores that on purpose, and the softmax behind it is NaN. −inf may be
-    a mask in any other tensor, as in a bias that forbids an answer.
+    in a weight or bias: nobody stores that on purpose, and the softmax behind it is NaN. −inf may
+    be a mask wherever it stands, as in a bias that forbids an answer.
     """
     counted = (Spoilt(name, _count(name, tensor), tensor.size) for name, tensor in tensors.items())
     return tuple(found for found in counted if found.count)
@@ -60,7 +61,7 @@ def _spoiling(stored: npt.NDArray[np.generic], positive: bool, negative: bool) -
         return 0
     bad = np.isnan(block)
     if positive:
-        bad |= np.isposinf(block)
+        bad |= block == np.inf
     if negative:
-        bad |= np.isneginf(block)
+        bad |= block == -np.inf
     return int(bad.sum())

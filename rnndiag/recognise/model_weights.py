@@ -32,7 +32,7 @@ SCORE = re.compile(
     r"|rmse|mse|mae|r2|reward|rewards|return|returns|epoch|lr|step)(?:_.*)?",
     re.IGNORECASE | re.DOTALL,
 )
-"""A name's last part that says how well training went; NaN there is a score that nobody measured."""
+"""A name's last part that says how well training went: NaN there is a score nobody measured."""
 
 COPY = re.compile(
     r"(?:.*_)?ema(?:_.*)?|shadow|shadow_params|collected_params|swa(?:_.*)?", re.IGNORECASE
@@ -100,10 +100,9 @@ def _of_the_model(
     own = [name for name in without_copies(tensors) if KEPT_BESIDE.isdisjoint(name.split(".")[:-1])]
     below = {name.partition(".")[0] for name in own if "." in name and is_weight(name)}
     wrapped = any("." not in name for name in checkpoint.values) and bool(below)
+    within = below if wrapped else None
     for name in own:
-        if is_weight(name):
-            yield name
-        elif recurrent and _is_part(name, tensors[name], below if wrapped else None):
+        if is_weight(name) or (recurrent and _is_part(name, tensors[name], within)):
             yield name
 
 

@@ -34,7 +34,7 @@ def _body(file: FileReport, result: FileResult, sampling: Sampling, place: int) 
     yield _part("Verdict", verdict.show(file, result))
     yield _part("Findings", findings.show(file))
     yield _part("Layers", layers.show(result))
-    yield _part("Spectrum and gradient", _pictures(result, sampling, place))
+    yield _part("Spectrum and gradient", _pictures(file, result, sampling, place))
     if file.advice is not None:
         yield _part("Advice", advising.show(file.advice))
     yield _part("Not checked", unchecked.show(file, result))
@@ -44,7 +44,9 @@ def _part(title: str, body: Iterable[Child]) -> Element:
     return element("section", element("h3", title), body, class_="part")
 
 
-def _pictures(result: FileResult, sampling: Sampling, place: int) -> Iterator[Child]:
+def _pictures(
+    file: FileReport, result: FileResult, sampling: Sampling, place: int
+) -> Iterator[Child]:
     """Every layer, one after the other; the script shows one at a time, first a measured one."""
     items = result.layers
     first = next((n for n, item in enumerate(items) if item.trace is not None), 0)
@@ -57,7 +59,7 @@ def _pictures(result: FileResult, sampling: Sampling, place: int) -> Iterator[Ch
         choice = element("select", options, everything, class_="layers", autocomplete="off")
         yield element("label", "Layer ", choice, class_="switch", hidden=True)
     for number, item in enumerate(items):
-        yield layer.show(item, sampling, place, number)
+        yield layer.show(item, sampling, place, number, file.limits)
 
 
 def _named(item: LayerResult) -> str:
