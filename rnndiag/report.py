@@ -150,7 +150,7 @@ class Report:
 
     def fails(self, finding: Finding) -> bool:
         """Whether it is one that --fail-on names, and no baseline accepts."""
-        return self.fail_on != "never" and self._counts(finding, self.fail_on)
+        return self.fail_on != "never" and self.counts(finding, self.fail_on)
 
     def _judge(self) -> ExitCode:
         """2 beats 1: a file without a verdict is never hidden by another's findings."""
@@ -160,10 +160,11 @@ class Report:
         return ExitCode.FINDINGS if failing else ExitCode.CLEAN
 
     def _reaches(self, limit: Severity) -> bool:
-        return any(self._counts(finding, limit) for finding in self.findings)
+        return any(self.counts(finding, limit) for finding in self.findings)
 
     @staticmethod
-    def _counts(finding: Finding, limit: Severity) -> bool:
+    def counts(finding: Finding, limit: Severity) -> bool:
+        """Whether it is of this severity or worse, and no baseline accepts it."""
         return not finding.accepted and _rank(finding.severity) >= _rank(limit)
 
 

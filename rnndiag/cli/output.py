@@ -101,14 +101,15 @@ def show(report: Report, chosen: Formats, output: Output) -> int:
         _append(_rendered(report, name), target)
     for name, target in chosen.also:
         write_file(target, _rendered(report, name).encode())
-    if output.plot is not None:
-        from rnndiag.plots import draw
-
-        write_file(Path(output.plot), draw(report, output.plot))
     if output.output is None or output.to_stdout:
         write(text)
     else:
         write_file(Path(output.output), text.encode())
+    if output.plot is not None:
+        from rnndiag.plots import draw
+
+        # Last: where there is nothing to draw, the report says why.
+        write_file(Path(output.plot), draw(report, output.plot))
     return int(report.exit_code)
 
 

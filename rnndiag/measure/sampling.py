@@ -40,6 +40,12 @@ class Sample:
     rounding: float
     """Largest relative error of a stored entry."""
 
+    @classmethod
+    def of(cls, vector: FloatArray) -> Sample:
+        """Of a vector, which has no columns."""
+        largest = float(np.abs(vector).max(initial=0.0))
+        return cls(vector, vector.size, largest, np.zeros((0, 0)), vector[:0], largest, 2.0**-8)
+
 
 class Sampler:
     """Takes the blocks of a matrix one after the other."""

@@ -64,7 +64,7 @@ class Start:
 
 def start(sample: Sample, hidden: int, gates: int) -> Start:
     """Compare W_hh, (gates·hidden, hidden) and finite throughout, with what initialisers draw."""
-    bound = 1.0 / math.sqrt(hidden)
+    bound = hidden**-0.5
     magnitudes = np.abs(sample.entries)
     magnitudes = magnitudes[magnitudes > 0.0]
     median = _median(magnitudes)
@@ -83,24 +83,29 @@ def start(sample: Sample, hidden: int, gates: int) -> Start:
 
 def _drawn(sample: Sample, hidden: int, gates: int) -> str | None:
     """The first initialiser that the matrix may be a draw of."""
-    own = 1.0 / math.sqrt(hidden)
+    own = hidden**-0.5
     if is_draw(sample, own):
-        return "PyTorch's uniform(±1/√hidden)"
+        return f"PyTorch's uniform(±{own:.3g})"
     others = (
         ("Xavier's", math.sqrt(6 / ((gates + 1) * hidden))),
         ("Xavier's of each gate", math.sqrt(3 / hidden)),
         ("Kaiming's", math.sqrt(6 / hidden)),
     )
     for name, bound in others:
-        apart = abs(1 - own / bound) / 2 * math.sqrt(sample.entries.size)
-        if apart > TELLING and is_draw(sample, bound):
+        if _tells(sample, own, bound) and is_draw(sample, bound):
             return f"{name} uniform(±{bound:.3g})"
     if is_orthogonal(sample, hidden):
         return "orthogonal"
     share = sample.largest / own
     if EVENLY <= share < 1.0 and _is_even(sample):
-        return f"PyTorch's uniform(±1/√hidden), shrunk evenly to {share:.3g} of it"
+        return f"PyTorch's uniform(±{own:.3g}), shrunk evenly to {share:.3g} of it"
     return None
+
+
+def _tells(sample: Sample, own: float, bound: float) -> bool:
+    """Whether there are entries enough to tell a box from PyTorch's own that training has changed."""
+    apart = abs(own - bound) / max(own, bound) / 2.0
+    return apart * math.sqrt(sample.entries.size) > TELLING
 
 
 def is_draw(sample: Sample, bound: float) -> bool:
@@ -157,19 +162,19 @@ def is_initial(sample: Sample, inputs: int, hidden: int, gates: int) -> bool:
     """
     rows = (hidden, gates * hidden)
     squares = [*(6 / (one + inputs) for one in rows), 6 / inputs, 3 / inputs, 1 / inputs]
-    drawn = any(is_draw(sample, math.sqrt(square)) for square in squares)
-    return drawn or is_orthogonal(sample, hidden)
+    bounds = [bound for square in squares if _tells(sample, hidden**-0.5, bound := square**0.5)]
+    return any(is_draw(sample, bound) for bound in bounds) or is_orthogonal(sample, hidden)
 
 
 def is_orthogonal(sample: Sample, hidden: int) -> bool:
     """Whether the first columns are orthogonal and of one length to the last bits.
 
     So is every block, or the whole, that torch.nn.init.orthogonal_ made: one step of training at a
-    learning rate of 1e-4 turns a column by more.
+    learning rate of 1e-4 turns a column by more. Weight decay may have shrunk it, to half at most.
     """
     columns = len(sample.gram)
     length = float(np.trace(sample.gram)) / max(columns, 1)
-    if columns < 4 or length <= 0.0:
+    if columns < 4 or length <= EVENLY**2:
         return False
     tolerance = max(1e-5, 8.0 * sample.rounding / math.sqrt(hidden))
     return bool(np.abs(sample.gram / length - np.eye(columns)).max() <= tolerance)

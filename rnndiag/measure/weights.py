@@ -14,8 +14,8 @@ import numpy.typing as npt
 from rnndiag.cells import load_bias
 from rnndiag.cells.base import FloatArray
 from rnndiag.containers.checkpoint import StoredTensor
-from rnndiag.measure.sampling import Sampler
-from rnndiag.measure.start import Start, is_initial, start
+from rnndiag.measure.sampling import Sample, Sampler
+from rnndiag.measure.start import Start, is_draw, is_initial, start
 from rnndiag.recognise.layers import GATES, RecurrentLayer
 
 
@@ -98,17 +98,20 @@ def _chance(layer: RecurrentLayer, rounding: float, elsewhere: bool) -> float | 
     _extent(layer.weight_ih, sampler)
     if is_initial(sampler.sample(), layer.input_size, layer.hidden_size, GATES[layer.cell]):
         return None
-    if elsewhere:
-        return 0.0 if _biases_moved(layer) else None
+    if elsewhere and not _biases_moved(layer):
+        return None
     box = (1.0 + 2.0 * rounding) / math.sqrt(layer.hidden_size)
     return chance_of_staying(layer.weight_ih, layer.weight_hh.size, box)
 
 
 def _biases_moved(layer: RecurrentLayer) -> bool:
-    """Whether a bias is neither zero nor one number a gate, as initialisers leave it."""
+    """Whether a bias is neither one number a gate nor a draw from PyTorch's box; True without any."""
     biases = [load_bias(layer, bias) for bias in (layer.bias_ih, layer.bias_hh) if bias is not None]
-    gates = [bias.reshape(-1, layer.hidden_size) for bias in biases]
-    return not gates or any(np.ptp(each, axis=1).any() for each in gates)
+    return not biases or any(
+        np.ptp(bias.reshape(-1, layer.hidden_size), axis=1).any()
+        and not is_draw(Sample.of(bias), layer.hidden_size**-0.5)
+        for bias in biases
+    )
 
 
 def chance_of_staying(witness: StoredTensor, entries: int, box: float) -> float:

@@ -83,7 +83,7 @@ def _powers(result: FileResult) -> Missing | None:
 
 
 def _other_weights(result: FileResult) -> Missing | None:
-    none = "the model's other tensors were not read: rnndiag check does"
+    none = "the other tensors were not read: rnndiag check does"
     return _unchecked(none) if result.spoilt is None else None
 
 

@@ -3,7 +3,7 @@
 An embedding, a readout or a batch norm with NaN spoils every output, however sound the recurrence
 between them is. It comes from one step whose gradient was not finite; with sparse gradients, or a
 step that a loss scaler skipped, it may reach an embedding or the running statistics of a norm and
-nothing else. All tensors of the model are read for it. NaN counts in any of them; an infinite entry counts in a
+nothing else. All tensors of the model are read for it. NaN counts in any of them; infinity in a
 running statistic, and +inf in a weight or a bias. Tables of −inf are legitimate (masks), as are
 scores, metrics and what callbacks keep; the optimizer's averages are RD401's and recurrent weights
 RD101's. A file whose recurrence cannot be measured, or is not known, is looked through as well:

@@ -59,7 +59,7 @@ RULE = Rule(
     severity="warning",
     threshold="largest sum of |entries| of a row of W_hh below {limit:g}",
     source="moves a gate by a hundredth at most. 62 layers of real files have 0.97 and more; "
-    "networks whose decay met no gradient 0.012 after 100 steps of Adam at 0.01, and 2e-9 after 400",
+    "networks whose decay met no gradient 0.012 after 100 steps of Adam at 0.01, 2e-9 after 400",
     documentation=__doc__ or "",
     check=check,
     needs=(LAYERS,),

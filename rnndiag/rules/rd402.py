@@ -122,8 +122,8 @@ _WHAT: Mapping[Extent, str] = {
     "recurrence": "starved recurrence: the RMS gradient of W_hh is {rms:.2g}, the other "
     "parameters' {usual:.2g} (median)",
     "inputs": "starved recurrence: the RMS gradient of W_hh is {rms:.2g}, of W_ih {inputs:.2g}, of "
-    "the biases {biases:.2g}, the other parameters' {usual:.2g} (median): inputs and states are next "
-    "to zero",
+    "the biases {biases:.2g}, the other parameters' {usual:.2g} (median): inputs and states are "
+    "next to zero",
     "layer": "starved recurrence, as is its whole layer: the RMS gradient of W_hh is {rms:.2g}, of "
     "W_ih {inputs:.2g}, of the biases {biases:.2g}, the other parameters' {usual:.2g} (median): "
     "nothing comes back through its units",

@@ -13,6 +13,7 @@ from rnndiag.measure.along import TrajectoryRate
 from rnndiag.measure.spectrum import measure_spectrum
 from rnndiag.readings.settling import read_rates, read_settling
 from rnndiag.readings.state_map import read_state_map
+from rnndiag.rules import DEFAULT_LIMITS
 
 RNG = np.random.default_rng(0)
 TURN = np.linalg.qr(RNG.standard_normal((20, 20)))[0]
@@ -27,11 +28,11 @@ def measured(matrix, activation="tanh", weight_ih=1.0):
     return measure_spectrum(CELLS["rnn"](weights), "rnn")
 
 
-def said(matrix, activation="tanh", weight_ih=1.0):
+def said(matrix, activation="tanh", weight_ih=1.0, limits=DEFAULT_LIMITS):
     found = measured(matrix, activation, weight_ih)
     return " ".join(
         [
-            *read_state_map(activation, found.blocks[0], found.state_map, len(matrix)),
+            *read_state_map(activation, found.blocks[0], found.state_map, len(matrix), limits),
             *read_settling(found.settling),
             *read_rates(found.settling, found.along),
         ]
