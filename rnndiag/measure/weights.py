@@ -105,7 +105,7 @@ def _chance(layer: RecurrentLayer, rounding: float, elsewhere: bool) -> float | 
 
 
 def _biases_moved(layer: RecurrentLayer) -> bool:
-    """Whether a bias is neither one number a gate nor a draw from PyTorch's box; True without any."""
+    """Whether a bias is neither one number a gate nor drawn from that box; True without any."""
     biases = [load_bias(layer, bias) for bias in (layer.bias_ih, layer.bias_hh) if bias is not None]
     return not biases or any(
         np.ptp(bias.reshape(-1, layer.hidden_size), axis=1).any()
