@@ -114,14 +114,14 @@ class Accepting:
 
 
 def _accepted_errors(report: Report) -> str:
-    """What a gate lets pass from now on that would fail any build; "" where that is nothing."""
+    """What a gate lets pass from now on that is broken, not bad by degrees; "" without any: NaN."""
     from rnndiag.readings.words import counted, listed
 
     errors = [
         f"{file.path}: {finding.code} {finding.message}"
         for file in report.files
         for finding in file.findings
-        if finding.severity == "error"
+        if finding.severity == "error" and finding.degree is None
     ]
     if not errors:
         return ""

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from rnndiag.analysis import FileResult
 from rnndiag.readings.words import counted, listed
 from rnndiag.recognise.model_weights import is_statistic
-from rnndiag.rules.base import Degree, Finding, Rule
+from rnndiag.rules.base import Finding, Rule
 from rnndiag.rules.needs import OTHER_WEIGHTS
 
 
@@ -52,5 +52,4 @@ RULE = Rule(
     documentation=__doc__ or "",
     check=check,
     needs=(OTHER_WEIGHTS,),
-    degree=Degree("non_finite"),
 )

@@ -131,3 +131,12 @@ def test_rates_that_agree_on_growth_are_not_called_a_decay():
 def test_ill_conditioned_is_relative_to_the_radius():
     assert "ill-conditioned" not in said(1e200 * RANDOM)
     assert "ill-conditioned" in said(1e-200 * (np.eye(12) + 9 * np.diag(np.ones(11), 1)))
+
+
+@pytest.mark.parametrize("code", ["RD203", "RD204"])
+def test_sentences_draw_the_line_where_the_rule_does(code):
+    """At the threshold in force, not at the rule's own."""
+    matrix = 0.9 * np.eye(12) + 9 * np.diag(np.ones(11), 1)
+    words = {"RD203": "grow", "RD204": "ill-conditioned"}[code]
+    assert words in said(matrix)
+    assert words not in said(matrix, limits={**DEFAULT_LIMITS, code: 1e300})
