@@ -11,7 +11,7 @@ from rnndiag.cells import build_cell
 from rnndiag.containers import read
 from rnndiag.containers.checkpoint import Checkpoint
 from rnndiag.errors import InputCode, RnndiagError
-from rnndiag.measure.spoilt import Spoilt, spoilt
+from rnndiag.measure.spoilt import Spoilt, is_all_nan, spoilt
 from rnndiag.measure.training_state import TrainingState, training_state
 from rnndiag.measure.weights import WeightHealth, measure_weights
 from rnndiag.progress import Progress, Silent
@@ -147,8 +147,17 @@ def analyse(checkpoint: Checkpoint, request: Request, require_layers: bool = Tru
 def _spoilt(
     checkpoint: Checkpoint, recognition: Recognition, request: Request
 ) -> tuple[Spoilt, ...] | None:
-    """What is NaN outside the recurrence, where that is asked for."""
-    return spoilt(weights_outside(checkpoint, recognition)) if request.other_weights else None
+    """What is NaN outside the recurrence, where that is asked for.
+
+    A file with nothing recurrent is read no further than its first finite matrix: most are other
+    people's models and data, with missing values, but one that is NaN throughout is broken.
+    """
+    if not request.other_weights:
+        return None
+    outside = weights_outside(checkpoint, recognition)
+    if recognition.modules or recognition.unrecognised:
+        return spoilt(outside)
+    return spoilt(outside) if checkpoint.container != "npz" and is_all_nan(outside) else ()
 
 
 def _fitted(request: Request, modules: Sequence[RecurrentModule]) -> Request:

@@ -36,6 +36,19 @@ def spoilt(tensors: Mapping[str, StoredTensor]) -> tuple[Spoilt, ...]:
     return tuple(found for found in counted if found.count)
 
 
+def is_all_nan(tensors: Mapping[str, StoredTensor]) -> bool:
+    """Whether there are two tensors or more, matrices among them, and all of these begin with NaN.
+
+    Of each no more than its first block is read, and nothing behind the first finite one.
+    """
+    matrices = [tensor for tensor in tensors.values() if len(tensor.shape) > 1]
+    return len(tensors) > 1 and bool(matrices) and all(map(_begins_with_nan, matrices))
+
+
+def _begins_with_nan(tensor: StoredTensor) -> bool:
+    return bool(np.isnan(next(_blocks(tensor))).all())
+
+
 def _count(name: str, tensor: StoredTensor) -> int:
     """Entries that spoil; the tensor is read once, in blocks of about two megabytes."""
     statistic = is_statistic(name)

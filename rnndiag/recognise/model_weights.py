@@ -43,16 +43,14 @@ COPY = re.compile(
 def weights_outside(checkpoint: Checkpoint, recognition: Recognition) -> dict[str, StoredTensor]:
     """Weights and running statistics of the model that are in no recognised layer, by name.
 
-    Without anything recurrent in the file only tensors count whose names say what they are: an
-    `.npz` of data is no model. A second name of one storage is left out.
+    A second name of one storage is left out.
     """
     tensors = model_tensors(checkpoint)
     measured = [layer for module in recognition.modules for layer in module.flat]
     seen = {tensor.identity for layer in measured for tensor in layer.tensors if tensor is not None}
     seen |= {tensors[key].identity for layer in measured for key in layer.keys if key in tensors}
-    recurrent = bool(measured or recognition.unrecognised)
     found: dict[str, StoredTensor] = {}
-    for name in _of_the_model(checkpoint, tensors, recurrent):
+    for name in _of_the_model(checkpoint, tensors):
         tensor = tensors[name]
         if _can_be_spoilt(tensor) and tensor.identity not in seen:
             seen.add(tensor.identity)
@@ -93,16 +91,14 @@ def _can_be_spoilt(tensor: StoredTensor) -> bool:
     return tensor.size > 0 and (tensor.is_floating or tensor.dtype.startswith("complex"))
 
 
-def _of_the_model(
-    checkpoint: Checkpoint, tensors: Mapping[str, StoredTensor], recurrent: bool
-) -> Iterator[str]:
+def _of_the_model(checkpoint: Checkpoint, tensors: Mapping[str, StoredTensor]) -> Iterator[str]:
     """Names of what is the model's, scores and copies left out."""
     own = [name for name in without_copies(tensors) if KEPT_BESIDE.isdisjoint(name.split(".")[:-1])]
     below = {name.partition(".")[0] for name in own if "." in name and is_weight(name)}
     wrapped = any("." not in name for name in checkpoint.values) and bool(below)
     within = below if wrapped else None
     for name in own:
-        if is_weight(name) or (recurrent and _is_part(name, tensors[name], within)):
+        if is_weight(name) or _is_part(name, tensors[name], within):
             yield name
 
 

@@ -15,9 +15,11 @@ That W_ih has been trained is told by entries outside PyTorch's box. If the shar
 is outside, the n entries of W_hh all stay inside by chance with probability (1 − p)^n, supposed
 that training moves both alike; the finding is given where that is small, so not in networks of few
 units. Where W_ih itself lies as an initialiser draws it, or, beside another start than PyTorch's,
-the biases do, nothing was trained and nothing is said. In 88 networks, trained for 1 to 400 steps,
-the finding was given after 5 steps of SGD at a learning rate of 0.1 and 2 steps at most of another,
-and never from 10 steps on; at 0.001 Adam's first step is enough to be seen from 1,024 entries on.
+the biases do, nothing was trained and nothing is said. Of 63 networks that were trained on
+sequences and saved after 1, 2, 3, 5, 10, 30, 100 and 400 steps, two got the finding, after 2 and
+after 5 steps of SGD, and none from 10 steps on. W_hh itself stops passing for untouched within 3
+steps of Adam at a learning rate of 10^-3 or more, within 30 at 10^-4, and within 10 of SGD at 0.1
+with momentum.
 
 Remedy: check that training sequences are longer than one step and that the hidden state is carried
 from step to step without detach(). If the layer needs no memory, a linear layer does the same; in a

@@ -6,8 +6,8 @@ step that a loss scaler skipped, it may reach an embedding or the running statis
 nothing else. All tensors of the model are read for it. NaN counts in any of them; infinity in a
 running statistic, and +inf in a weight or a bias. Tables of −inf are legitimate (masks), as are
 scores, metrics and what callbacks keep; the optimizer's averages are RD401's and recurrent weights
-RD101's. A file whose recurrence cannot be measured, or is not known, is looked through as well:
-without anything recurrent in it, only tensors count whose names say weight or statistic.
+RD101's. A recurrence that could not be measured counts here; a file with nothing recurrent in it is
+looked at only for whether all of its matrices are NaN.
 
 Remedy: go back to the last checkpoint that passes. If only running statistics are NaN, the weights
 may be sound: reset them (`reset_running_stats()`) and run the model over training data once. Then

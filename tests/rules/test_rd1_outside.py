@@ -110,19 +110,22 @@ def test_rd105_is_silent_about_the_recurrence_itself(tmp_path):
 
 
 def test_a_broken_model_of_an_unknown_recurrence_is_not_skipped(tmp_path):
-    """In a folder: a linear model with NaN fails, data with missing values does not."""
+    """In a folder: weights of any name that are all NaN fail; data and other models do not."""
     import numpy as np
 
     save(tmp_path / "sound.pt", model())
-    broken = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    broken = {name: torch.full((3, 3), NAN) for name in ("Wx", "Wh")} | {"b": torch.zeros(3)}
+    torch.save(broken, tmp_path / "broken.pt")
+    linear = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
     with torch.no_grad():
-        broken[0].weight.fill_(NAN)
-    save(tmp_path / "broken.pt", broken)
+        linear[1].weight.fill_(NAN)
+    save(tmp_path / "linear.pt", linear)
     np.savez(tmp_path / "data.npz", x=np.full((4, 4), np.nan), y=np.zeros(3))
     done = rnndiag("check", str(tmp_path), "--seq-len", "5", "--format", "concise")
     assert done.returncode == 1
-    assert "broken.pt:0.weight: RD105 error 12 values in 1 tensor" in done.stdout
-    assert "data.npz: skipped" in done.stdout + done.stderr
+    assert "broken.pt:Wx: RD105 error 18 values in 2 tensors of the model are NaN" in done.stdout
+    assert done.stdout.count("RD105") == 1
+    assert done.stdout.count("skipped: no recurrent weights") == 2
 
 
 def test_a_large_tensor_takes_little_memory_and_a_long_row_is_read(tmp_path):
