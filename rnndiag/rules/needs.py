@@ -84,7 +84,7 @@ def _powers(result: FileResult) -> Missing | None:
 
 def _other_weights(result: FileResult) -> Missing | None:
     none = "the other tensors were not read: rnndiag check does"
-    return _unchecked(none) if result.spoilt is None else None
+    return _none(none) if result.spoilt is None else None
 
 
 def _optimizer(result: FileResult) -> Missing | None:
