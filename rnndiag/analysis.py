@@ -11,11 +11,13 @@ from rnndiag.cells import build_cell
 from rnndiag.containers import read
 from rnndiag.containers.checkpoint import Checkpoint
 from rnndiag.errors import InputCode, RnndiagError
+from rnndiag.measure.spoilt import Spoilt, is_all_nan, spoilt
 from rnndiag.measure.training_state import TrainingState, training_state
 from rnndiag.measure.weights import WeightHealth, measure_weights
 from rnndiag.progress import Progress, Silent
 from rnndiag.recognise import Declaration, explain_absence, recognise
 from rnndiag.recognise.layers import ROOT, Recognition, RecurrentLayer, RecurrentModule
+from rnndiag.recognise.model_weights import weights_outside
 
 if TYPE_CHECKING:
     # What inspecting a file does not need is loaded where it is: start-up is most of its time.
@@ -41,6 +43,10 @@ class Request:
     trace: TraceRequest | None = None
     training_state: bool = True
     """Whether to read what an optimizer left in the file."""
+
+    other_weights: bool = False
+    """Whether to look for NaN in the model's tensors outside the recurrence: all of them are read.
+    """
 
     layer: str | None = None
     """Glob on the layers' labels or their modules' names; None: all of them."""
@@ -90,6 +96,9 @@ class FileResult:
     seq_len_source: str = ""
     """"given", "default", or the name of the file's own setting."""
 
+    spoilt: tuple[Spoilt, ...] | None = None
+    """Tensors outside the recurrence with NaN; None where nobody looked."""
+
     companion: Checkpoint | None = None
     """The file that holds the optimizer's state, where it is one of its own."""
 
@@ -114,10 +123,11 @@ def analyse(checkpoint: Checkpoint, request: Request, require_layers: bool = Tru
     companion = _companion(request.optimizer)
     state = _training_state(checkpoint, companion, request)
     recognition = recognise(checkpoint, request.declarations)
+    outside = _spoilt(checkpoint, recognition, request)
     if not recognition.modules:
-        if require_layers or not recognition.unrecognised:
+        if require_layers or not (recognition.unrecognised or outside):
             raise explain_absence(checkpoint, recognition)
-        return FileResult(checkpoint, recognition, (), state, companion=companion)
+        return FileResult(checkpoint, recognition, (), state, spoilt=outside, companion=companion)
     modules = _selected(recognition.modules, request.layer)
     if request.measures:
         _require_time(modules)
@@ -129,7 +139,25 @@ def analyse(checkpoint: Checkpoint, request: Request, require_layers: bool = Tru
         for result in _measure_module(module, recognition, checkpoint, request)
     ]
     seq_len = None if request.trace is None else request.trace.seq_len
-    return FileResult(checkpoint, recognition, tuple(layers), state, seq_len, source, companion)
+    return FileResult(
+        *(checkpoint, recognition, tuple(layers), state, seq_len, source, outside, companion)
+    )
+
+
+def _spoilt(
+    checkpoint: Checkpoint, recognition: Recognition, request: Request
+) -> tuple[Spoilt, ...] | None:
+    """What is NaN outside the recurrence, where that is asked for.
+
+    A file with nothing recurrent is read no further than its first finite matrix: most are other
+    people's models and data, with missing values, but one that is NaN throughout is broken.
+    """
+    if not request.other_weights:
+        return None
+    outside = weights_outside(checkpoint, recognition)
+    if recognition.modules or recognition.unrecognised:
+        return spoilt(outside)
+    return spoilt(outside) if checkpoint.container != "npz" and is_all_nan(outside) else ()
 
 
 def _fitted(request: Request, modules: Sequence[RecurrentModule]) -> Request:

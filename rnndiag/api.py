@@ -60,7 +60,7 @@ def check(
     a file that accepts findings until they are worse by more than the share `tolerance`.
     """
     known = None if baseline is None else read_baseline(baseline)
-    measured = Request(state_map=True, trace=request or TraceRequest())
+    measured = Request(state_map=True, trace=request or TraceRequest(), other_weights=True)
     files, skipped = check_paths(paths, measured, Batch(judging=judging or Judging()))
     comparison = None
     if known is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from rnndiag.analysis import FileResult, Request, analyse
 from rnndiag.containers import read
 from rnndiag.errors import InputCode, RnndiagError, out_of_memory
-from rnndiag.rules import Finding, Judging, NotApplicable, judge
+from rnndiag.rules import DEFAULT_LIMITS, Finding, Judging, Limits, NotApplicable, judge
 from rnndiag.rules.base import SEVERITIES, Severity
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ class FileReport:
 
     not_applicable: tuple[NotApplicable, ...] = ()
     """Rules that were asked for and could not."""
+
+    limits: Limits = field(default_factory=lambda: DEFAULT_LIMITS)
+    """The thresholds in force for it, also of rules that nobody asked for."""
 
     @property
     def was_asked_about(self) -> bool:
@@ -147,7 +150,7 @@ class Report:
 
     def fails(self, finding: Finding) -> bool:
         """Whether it is one that --fail-on names, and no baseline accepts."""
-        return self.fail_on != "never" and self._counts(finding, self.fail_on)
+        return self.fail_on != "never" and self.counts(finding, self.fail_on)
 
     def _judge(self) -> ExitCode:
         """2 beats 1: a file without a verdict is never hidden by another's findings."""
@@ -157,10 +160,11 @@ class Report:
         return ExitCode.FINDINGS if failing else ExitCode.CLEAN
 
     def _reaches(self, limit: Severity) -> bool:
-        return any(self._counts(finding, limit) for finding in self.findings)
+        return any(self.counts(finding, limit) for finding in self.findings)
 
     @staticmethod
-    def _counts(finding: Finding, limit: Severity) -> bool:
+    def counts(finding: Finding, limit: Severity) -> bool:
+        """Whether it is of this severity or worse, and no baseline accepts it."""
         return not finding.accepted and _rank(finding.severity) >= _rank(limit)
 
 
@@ -191,18 +195,22 @@ def report_file(
         return FileReport(shown, error=error)
     except MemoryError as error:
         return FileReport(shown, error=out_of_memory(error))
-    judgement = judge(result, (judging or Judging()).rules_for(path))
+    judging = judging or Judging()
+    judgement, limits = judge(result, judging.rules_for(path)), judging.limits_for(path)
     return FileReport(
         shown,
         result,
         judgement.findings,
-        _advised(result, request, advice),
+        _advised(result, request, advice, limits),
         judged=judgement.judged,
         not_applicable=judgement.not_applicable,
+        limits=limits,
     )
 
 
-def _advised(result: FileResult, request: Request, advice: AdviceRequest | None) -> Advice | None:
+def _advised(
+    result: FileResult, request: Request, advice: AdviceRequest | None, limits: Limits
+) -> Advice | None:
     """Advice on what was measured; a probe's gradient norms are known beside the file, too."""
     if advice is None:
         return None
@@ -210,4 +218,4 @@ def _advised(result: FileResult, request: Request, advice: AdviceRequest | None)
 
     probe = request.trace.probe if request.trace is not None else None
     known = advice if probe is None else replace(advice, probe_norms=probe.gradient_norms)
-    return advise(result, known)
+    return advise(result, known, limits)

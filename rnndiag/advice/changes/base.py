@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from rnndiag.analysis import FileResult, LayerResult
 from rnndiag.measure.drive_trace import DriveTrace
 from rnndiag.rounding import power_of_ten
+from rnndiag.rules import Limits
+from rnndiag.rules.rd102 import untrained
+from rnndiag.rules.traces import lost, traced
 
 Evidence = dict[str, float | int | str | None]
 
@@ -40,15 +43,14 @@ def needed_steps(result: FileResult) -> int | None:
     return None if result.seq_len_source == "default" else result.seq_len
 
 
-def vanishing(result: FileResult) -> Iterator[tuple[LayerResult, DriveTrace]]:
-    """Layers whose gradient is lost within the sequence under every deciding drive.
+def vanishing(result: FileResult, limits: Limits) -> Iterator[tuple[LayerResult, DriveTrace]]:
+    """Layers whose gradient is lost under every deciding drive, at the threshold of RD302.
 
     One that was never trained has not been tried yet.
     """
-    for item in result.layers:
-        trained = not item.weights.recurrence_untrained
-        if trained and item.trace is not None and item.trace.verdict == "vanishing":
-            yield item, item.trace.headline
+    for layer in traced(result):
+        if not untrained(layer.item, limits["RD102"]) and lost(layer, limits["RD302"]):
+            yield layer.item, layer.trace.headline
 
 
 def loss_of_gradient(drive: DriveTrace) -> str:

@@ -71,9 +71,9 @@ def _body(report: Report, file: FileReport, screen: Screen) -> Iterator[Renderab
     if file.result is None:
         return
     if report.command == "inspect":
-        yield from inspecting.show(file.result)
+        yield from inspecting.show(file.result, file.limits)
     elif report.command == "spectrum":
-        yield from spectrum.show(file.result, screen)
+        yield from spectrum.show(file.result, screen, file.limits)
     elif report.command == "bptt-trace":
         yield from trace.show(file.result, screen)
     elif report.command == "suggest" and file.advice is not None:
