@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple
 
 Shape = tuple[int, ...]
@@ -51,7 +51,7 @@ class Equation(NamedTuple):
     size: int
 
 
-@lru_cache(maxsize=None)
+@cache
 def patterns(text: str) -> tuple[ShapePattern, ...]:
     """Read shapes with letters; " | " stands between alternatives.
 

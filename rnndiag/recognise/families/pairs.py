@@ -1,0 +1,109 @@
+"""Cells of two matrices, by any of the usual names: gates stacked, transposed or convolutional."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rnndiag.recognise.families.base import ELSEWHERE, TRANSPOSED, Family, Row, alternatives
+from rnndiag.recognise.layers import CellKind
+
+IN_CODE = "a leak, dt over tau, would be in the code and not in the file"
+
+NAMES = (
+    ("recurrent_kernel", "kernel"),
+    ("h2h", "i2h | x2h | input2h | in2h"),
+    ("hh", "ih | xh"),
+    ("W_hh", "W_ih | W_xh | W_x | W_in"),
+    ("hidden2hidden", "input2hidden | in2hidden"),
+    ("hidden_to_hidden", "input_to_hidden | in_to_hidden | x_to_hidden"),
+    ("W_rec", "W_in | W_inp | W_input | wi"),
+    ("W_recurrent", "W_input | W_in"),
+    ("Wh", "Wx"),
+    ("Waa", "Wax"),
+    ("recurrent | recurrent_layer", "input | input_layer"),
+    ("recurrent_weight", "input_weight"),
+    ("recurrent_weights", "input_weights"),
+    ("weights_hh", "weights_ih"),
+    ("weight_h", "weight_x | weight_i"),
+    ("W_hidden", "W_input"),
+    ("hidden_to_hidden.w", "input_to_hidden.w"),
+    ("hh.kernel", "ih.kernel"),
+    ("h2h.kernel", "i2h.kernel"),
+    ("dense_h.kernel", "dense_i.kernel"),
+    ("Wh.kernel", "Wx.kernel"),
+    ("conv_h", "conv_x"),
+    ("conv_hh", "conv_xh | conv_ih"),
+    ("conv_h2h", "conv_x2h | conv_i2h"),
+)
+"""The matrix from the hidden state and that from the input, by names that say so."""
+
+BARE_NAMES = (
+    ("U", "W"),
+    ("W", "U"),
+    ("R", "W"),
+    ("w_h", "w_i"),
+    ("V", "U"),
+    ("R_gates", "W_gates"),
+)
+"""The same by names that other layers have, too: three or four gates have to agree."""
+
+
+class Shapes(NamedTuple):
+    """What a cell's two matrices are like."""
+
+    kind: str
+    hidden: str
+    inputs: str
+
+    cell: CellKind | None = None
+    """What `--as` declares it as."""
+
+    why: str = ""
+
+
+GATED_SHAPES = (
+    Shapes("an LSTM", "(4H, H)", "(4H, I)", "lstm"),
+    Shapes("a GRU", "(3H, H)", "(3H, I)", "gru"),
+    Shapes("an LSTM with transposed matrices", "(H, 4H)", "(I, 4H)", None, TRANSPOSED),
+    Shapes("a GRU with transposed matrices", "(H, 3H)", "(I, 3H)", None, TRANSPOSED),
+)
+SHAPES = (
+    *GATED_SHAPES,
+    Shapes("a plain or rate RNN", "(H, H)", "(H, I)", "rnn", IN_CODE),
+    Shapes(
+        "a plain or rate RNN with a transposed input matrix", "(H, H)", "(I, H)", None, TRANSPOSED
+    ),
+    Shapes("a gated cell of two gates", "(2H, H) | (H, 2H)", "(2H, I) | (I, 2H)"),
+    Shapes("a gated cell of five or more gates", "(5H, H) | (6H, H)", "(5H, I) | (6H, I)"),
+    Shapes("a ConvLSTM", "(4C, C, k, *)", "(4C, X, k, *)"),
+    Shapes("a ConvGRU", "(3C, C, k, *)", "(3C, X, k, *)"),
+    Shapes("a convolutional RNN", "(C, C, k, *)", "(C, X, k, *)"),
+    Shapes("a ConvLSTM", "(k, j, C, 4C)", "(k, j, X, 4C)", None, TRANSPOSED),
+)
+
+
+class Pair(NamedTuple):
+    """A matrix from the state and one from the input, known by their names."""
+
+    hidden: str
+    inputs: str
+    shapes: tuple[Shapes, ...]
+
+    def anchors(self) -> list[str]:
+        """The matrix from the state."""
+        return alternatives(self.hidden)
+
+    def families(self) -> tuple[Family, ...]:
+        """One for each cell that such a pair may be."""
+        return tuple(map(self._family, self.shapes))
+
+    def _family(self, shapes: Shapes) -> Family:
+        tensors = {self.hidden: shapes.hidden, self.inputs: shapes.inputs}
+        return Family(shapes.kind, tensors, why=shapes.why, outside=ELSEWHERE, cell=shapes.cell)
+
+
+PAIRED: tuple[Row, ...] = (
+    *(Pair(*names, SHAPES) for names in NAMES),
+    *(Pair(*names, GATED_SHAPES) for names in BARE_NAMES),
+)
+"""Names that say recurrence first."""
