@@ -68,11 +68,13 @@ class Siblings:
     def _places(self) -> list[tuple[Row, Place]]:
         """Where it is worth looking, the first families first, then in the order of the file."""
         places = []
-        for names in self._named.values():
+        looked_at: dict[str, list[tuple[int, str, str]]] = {}  # Layers repeat the same few names.
+        for whole, names in self._named.items():
             for name in names:
                 local = _local(name)
-                for rank, suffix, tail in _anchors(local):
-                    whole = plain(name)
+                if local not in looked_at:
+                    looked_at[local] = _anchors(local)
+                for rank, suffix, tail in looked_at[local]:
                     prefix = whole.removesuffix(tail).removesuffix(suffix)
                     places.append((rank, Place(name, prefix, tail)))
         places.sort(key=lambda item: item[0])
@@ -81,6 +83,8 @@ class Siblings:
     def _match(self, family: Family, place: Place) -> Match | None:
         """The family at this place."""
         if family.within and not family.within.search(place.prefix):
+            return None
+        if family.whole and place.prefix[-1:] not in {"", "."}:
             return None
         if family.outside and family.outside.search(place.prefix):
             return None
@@ -125,7 +129,7 @@ def _is_weight(tensor: StoredTensor) -> bool:
 def _local(name: str) -> str:
     """The last two parts of a name, without what says no more than that it is a weight."""
     dotted = name.replace("/", ".").removesuffix(":0").removesuffix(".weight")
-    return ".".join(dotted.rsplit(".", 2)[-2:])[-LONGEST:]
+    return dotted[dotted.rfind(".", 0, max(dotted.rfind("."), 0)) + 1 :][-LONGEST:]
 
 
 @cache

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from rnndiag.recognise.declare import as_line
-from rnndiag.recognise.lookalikes import DECLARABLE, SPOKEN
+from rnndiag.recognise.lookalikes import SPOKEN
 from rnndiag.recognise.names import parent
-from rnndiag.recognise.slots import Named, Slots, Stack, cell_of
+from rnndiag.recognise.neighbours import words
+from rnndiag.recognise.proposals import ALTERING, DECLARABLE
+from rnndiag.recognise.slots import Named, Slots, Stack, cell_of, is_bias
 
 GATE_PARAMETER = re.compile(r"(?:weight|bias|w_|gamma|beta|gain|norm|ln|peep).*", re.DOTALL)
 """Names of further parameters of a cell: one bias for both matrices, peepholes, a norm's scale. A
@@ -22,24 +25,33 @@ def stranger(stack: Stack) -> str | None:
     (layer, _), slots = stack.ordered()[0]
     rows, columns = slots["weight_hh"].tensor.shape
     # Around a whole stack of layers, a norm of single units may be that of its output.
-    vectors = {(rows,), (columns,)} if layer is None else {(rows,)}
-    for other in stack.others:
-        if parent(other.key) == stack.module:
-            takes_part = GATE_PARAMETER.fullmatch(other.key.rpartition(".")[2]) is not None
-        else:
-            # A norm inside scales each unit, or each row of the gates.
-            takes_part = other.key.endswith(".weight") and other.tensor.shape in vectors
-        if takes_part:
-            return _reason(other, slots)
-    return None
+    vectors: set[tuple[int, ...]] = {(rows,), (columns,)} if layer is None else {(rows,)}
+    taking_part = [other for other in stack.others if _takes_part(other, stack, vectors)]
+    return _reason(taking_part, slots) if taking_part else None
 
 
-def _reason(other: Named, slots: Slots) -> str:
+def _takes_part(other: Named, stack: Stack, vectors: set[tuple[int, ...]]) -> bool:
+    """Whether a tensor belongs to the step, by its name in the module, by its shape in one below.
+
+    A leak, its time constant or a mask counts wherever in the module its name says so.
+    """
+    local = other.key.rpartition(".")[2]
+    if parent(other.key) == stack.module:
+        return GATE_PARAMETER.fullmatch(local) is not None or not ALTERING.isdisjoint(words(local))
+    # A norm inside scales each unit, or each row of the gates.
+    return other.key.endswith(".weight") and other.tensor.shape in vectors
+
+
+def _reason(others: Sequence[Named], slots: Slots) -> str:
+    """What the first of them makes of the cell; one bias for both matrices can be declared."""
     cell = cell_of(slots)
     if cell is None:
         raise ValueError(f"{slots['weight_hh']} has not been checked")
-    line = as_line(f"{slots['weight_hh'].key}={cell},input={slots['weight_ih'].key}")
-    return (
-        f"named as {SPOKEN[cell]}, but {other} in the same module is no part of PyTorch's: a "
-        f"normalised, peephole or other cell of its own; {DECLARABLE} {line}"
-    )
+    first = others[0]
+    said = f"named as {SPOKEN[cell]}, but {first} in the same module is no part of PyTorch's"
+    hidden = slots["weight_hh"]
+    only_bias = len(others) == 1 and first.key.endswith("bias") and "bias_hh" not in slots
+    if only_bias and is_bias(first.tensor, hidden.tensor.shape[0]):
+        line = as_line(f"{hidden.key}={cell},input={slots['weight_ih'].key},bias={first.key}")
+        return f"{said}: one bias for both matrices; {DECLARABLE} {line}"
+    return f"{said}: a normalised, peephole, leaky or other cell of its own"

@@ -18,7 +18,8 @@ further dimensions.
 
 NONE: Tensors = {}
 
-TRANSPOSED = "--as takes matrices as PyTorch has them"
+TRANSPOSED = "only a cell with matrices as PyTorch has them can be declared"
+TWO_MATRICES = "to be declared, a cell needs two matrices"
 
 
 def plain(name: str) -> str:
@@ -82,6 +83,9 @@ class Family(NamedTuple):
 
     outside: re.Pattern[str] | None = None
     """What the module's name must not say."""
+
+    whole: bool = False
+    """Whether the first tensor's name has to be the whole of a part: `m` is not `time_m`."""
 
     smaller: tuple[str, str] | None = None
     """A letter that must be smaller than another: a rank than the number of units."""

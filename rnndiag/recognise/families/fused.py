@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
-from rnndiag.recognise.families.base import TRANSPOSED, Family
+from rnndiag.recognise.families.base import TRANSPOSED, TWO_MATRICES, Family
 
-NAMED_CELL = re.compile(r"rnn|lstm|gru|cell|core")
+NAMED_CELL = re.compile(r"(?:rnn|lstm|gru|cell|core)[0-9]*\.$")
 CELL = re.compile(r"cell[0-9]*\.$")
-LSTM = re.compile(r"lstm")
-GRU = re.compile(r"gru")
+LSTM = re.compile(r"lstm[^.]*\.$")
+GRU = re.compile(r"gru[^.]*\.$")
+CONVOLUTIONAL = re.compile(r"(?:lstm[^.]*|lstm[^.]*\.[0-9]+|celllist\.[0-9]+|(?:^|\.)cell)\.$")
 
 FUSED: tuple[Family, ...] = (
     *(
@@ -17,6 +18,7 @@ FUSED: tuple[Family, ...] = (
             f"{kind} in one matrix over input and state",
             {name: f"({gates}H, H+I)", f"{norm}": f"({gates}H,)"},
             within=within,
+            whole=within is not None,
         )
         for kind, gates, within, pairs in (
             ("a GRU", 3, None, (("GRU_linear", "GRU_norm"), ("gru_linear", "gru_norm.scale"))),
@@ -33,6 +35,7 @@ FUSED: tuple[Family, ...] = (
             f"{kind} in one transposed matrix over input and state",
             {name: f"(H+I, {gates}H)", bias: f"({gates}H,)"},
             within=within,
+            whole=within is not None,
             why=TRANSPOSED,
         )
         for kind, gates, within in (("an LSTM", 4, LSTM), ("a GRU", 3, GRU))
@@ -60,13 +63,15 @@ FUSED: tuple[Family, ...] = (
     Family(
         "a ConvLSTM",
         {"conv | Gates | gates | conv2d": "(4C, C+X, k, *)", "conv.bias | Gates.bias": "(4C,)"},
-        within=re.compile(r"lstm|celllist|(?:^|\.)cell\.$"),
+        within=CONVOLUTIONAL,
+        whole=True,
     ),
     Family(
         "a ConvLSTM",
         {"conv | Gates | gates | conv2d": "(4C, C+X, k, *)"},
         certain=False,
-        within=re.compile(r"lstm|celllist|(?:^|\.)cell\.$"),
+        within=CONVOLUTIONAL,
+        whole=True,
     ),
     Family(
         "a spatio-temporal LSTM (PredRNN)",
@@ -76,14 +81,15 @@ FUSED: tuple[Family, ...] = (
     Family(
         "a plain RNN in one matrix over the input and the hidden state side by side",
         {"i2h": "(H, H+I)", "i2o": "(O, H+I)"},
-        why="--as needs two matrices",
+        why=TWO_MATRICES,
     ),
     Family(
         "a plain or rate RNN in one matrix over the input and the hidden state side by side",
         {"affine": "(H, H+I)", "affine.bias": "(H,)"},
         certain=False,
-        within=re.compile(r"rnn|cell|core\.$"),
-        why="--as needs two matrices",
+        within=NAMED_CELL,
+        whole=True,
+        why=TWO_MATRICES,
     ),
 )
 """One matrix for the input and the hidden state."""

@@ -180,6 +180,7 @@ GATED: tuple[Row, ...] = (
             {f"gates.{number}.bias": "(H,)" for number in range(count)},
             certain=False,
             within=LISTED,
+            whole=True,
         )
         for count in (4, 3)
     ),

@@ -116,6 +116,7 @@ LINEAR: tuple[Family, ...] = (
         {"decay": "(H,)", "angle": "(A,)"},
         why="it is a decay by heads, there is no W_hh",
         within=RETENTION,
+        whole=True,
     ),
     Family(
         "a linear attention layer with a decay for each head (lightning attention)",
@@ -129,6 +130,7 @@ LINEAR: tuple[Family, ...] = (
         {"o_proj | out_proj": "(d, V)"},
         certain=False,
         within=RETENTION,
+        whole=True,
     ),
     Family(
         "an RG-LRU (Griffin)",
@@ -216,6 +218,7 @@ LINEAR: tuple[Family, ...] = (
     Family(
         "a diagonal state-space layer (DSS)",
         {"Lambda": "(N, 2)", "log_dt": "(H,)", "W": "(c, H, N, 2)"},
+        whole=True,
         why=DIAGONAL,
     ),
     Family(

@@ -72,13 +72,13 @@ OWN: tuple[Family, ...] = (
             "input_linearity": "(4C, I)",
         },
         {"state_linearity.bias": "(4C,)"},
-        why="--as declares no projection",
+        why="a projection cannot be declared",
     ),
     Family(
         "a projected LSTM in AllenNLP's layout",
         {"state_linearity": "(4C, P)", "state_projection": "(P, C)"},
         {"state_linearity.bias": "(4C,)"},
-        why="--as declares no projection",
+        why="a projection cannot be declared",
     ),
     Family(
         "an LSTM with highway connections in AllenNLP's layout",
@@ -120,26 +120,30 @@ OWN: tuple[Family, ...] = (
         {"weight_c": "(2H,)", "weight": "(I, 3H) | (I, 4H)"},
         {"bias": "(2H,)", "weight_proj": "(I, P)"},
         why="it has no W_hh",
+        whole=True,
     ),
-    Family("an SRU", {"weight_c": "(2H,)", "bias": "(2H,)"}, why="it has no W_hh"),
+    Family("an SRU", {"weight_c": "(2H,)", "bias": "(2H,)"}, why="it has no W_hh", whole=True),
     Family(
         "a light GRU (LiGRU)",
         {"u": "(2H, H)", "w": "(2H, I)", "norm": "(2H,)"},
         {"norm.bias": "(2H,)"},
         outside=ELSEWHERE,
         why="its norms take part in the step",
+        whole=True,
     ),
     Family(
         "a QRNN",
         {"linear": "(3H, I)", "linear.bias": "(3H,)"},
         within=re.compile(r"qrnn|quasi"),
         why="its gates depend on the input alone, there is no W_hh",
+        whole=True,
     ),
     Family(
         "a QRNN",
         {"linear": "(3H, I)", "linear.bias": "(3H,)"},
         certain=False,
         within=re.compile(r"rnns?\.[0-9]+\.layers\.[0-9]+\.$"),
+        whole=True,
     ),
     Family(
         "an sLSTM (xLSTM)",
@@ -177,6 +181,7 @@ OWN: tuple[Family, ...] = (
         {"weight_hh": "(4H, H)", "weight_ih": "(4H, I)", "bias_hh": "(4H,)", "bias_ih": "(4H,)"},
         within=re.compile(r"phase|plstm|lstm|rnn|cell"),
         why="its time gate takes part in the step",
+        whole=True,
     ),
     Family(
         "a low-rank recurrence",
@@ -184,12 +189,14 @@ OWN: tuple[Family, ...] = (
         {"w_inp | wi": "(*)", "w_out | wo": "(*)"},
         why="W_hh is the product of the two and is not stored",
         smaller=("R", "N"),
+        whole=True,
     ),
     Family(
         "a low-rank recurrence",
         {"m": "(R, N)", "n": "(N, R)"},
         why="W_hh is the product of the two and is not stored",
         smaller=("R", "N"),
+        whole=True,
     ),
     Family(
         "an echo-state network",
@@ -198,6 +205,7 @@ OWN: tuple[Family, ...] = (
             "W_in | Win": "(N, I)",
             "W_out | Wout": "(O, R) | (R, O)",
         },
+        whole=True,
         why="a leak would be in the code and not in the file",
     ),
     Family(

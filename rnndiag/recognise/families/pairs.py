@@ -89,6 +89,9 @@ class Pair(NamedTuple):
     inputs: str
     shapes: tuple[Shapes, ...]
 
+    whole: bool = False
+    """As a family has it."""
+
     def anchors(self) -> list[str]:
         """The matrix from the state."""
         return alternatives(self.hidden)
@@ -99,11 +102,17 @@ class Pair(NamedTuple):
 
     def _family(self, shapes: Shapes) -> Family:
         tensors = {self.hidden: shapes.hidden, self.inputs: shapes.inputs}
-        return Family(shapes.kind, tensors, why=shapes.why, outside=ELSEWHERE, cell=shapes.cell)
+        return Family(
+            *(shapes.kind, tensors),
+            why=shapes.why,
+            outside=ELSEWHERE,
+            whole=self.whole,
+            cell=shapes.cell,
+        )
 
 
 PAIRED: tuple[Row, ...] = (
     *(Pair(*names, SHAPES) for names in NAMES),
-    *(Pair(*names, GATED_SHAPES) for names in BARE_NAMES),
+    *(Pair(*names, GATED_SHAPES, whole=True) for names in BARE_NAMES),
 )
 """Names that say recurrence first."""

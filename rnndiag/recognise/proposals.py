@@ -1,0 +1,135 @@
+"""Whether an unnamed cell can be declared with --as without measuring something else, and how."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+
+from rnndiag.containers.checkpoint import StoredTensor, Value
+from rnndiag.recognise.declare import as_line
+from rnndiag.recognise.layers import CellKind
+from rnndiag.recognise.listing import listed
+from rnndiag.recognise.names import join, parent
+from rnndiag.recognise.neighbours import Neighbourhood, words
+from rnndiag.recognise.slots import is_bias
+
+DECLARABLE = "if it is one, declare it with"
+"""Stands in a reason before the line to type, where there is one."""
+
+ALTERING = frozenset(
+    {
+        *("alpha", "alphas", "tau", "taus", "leak", "leaky", "decay", "dt", "tc", "constant"),
+        *("mask", "masks", "connectivity", "dale", "sparsity", "scale", "scales", "gain"),
+    }
+)
+"""Words in the names of a leak, its time constants, of masks, signs and scales: with any of them
+the step is not that of PyTorch's cell."""
+
+NORMS = frozenset({"norm", "layernorm", "batchnorm", "ln", "bn", "gamma", "beta"})
+"""Words in the names of a normalisation's vectors."""
+
+LEAK_SETTINGS = frozenset({"leak", "leak_rate", "leaking_rate", "alpha", "tau", "dt"})
+"""Plain numbers that a pickled module keeps."""
+
+BIAS = re.compile(r"(?:.*_)?b(?:ias)?_?(?:hh|h|rec|ih|xh|x|in|i|hidden|input)?(?:\.bias)?[0-9]*")
+"""Vectors named as a bias for the whole module: `b`, `b_rec`, `bias_hh`."""
+
+GATE_ORDER: Mapping[CellKind, str] = {
+    "rnn": "",
+    "gru": " (its gates in PyTorch's order r, z, n)",
+    "lstm": " (its gates in PyTorch's order i, f, g, o)",
+}
+
+
+class Proposals:
+    """What stands beside a cell's two matrices decides whether a declaration is proposed."""
+
+    def __init__(
+        self,
+        tensors: Mapping[str, StoredTensor],
+        values: Mapping[str, Value],
+        near: Neighbourhood,
+    ) -> None:
+        self._tensors = tensors
+        self._values = values
+        self._near = near
+
+    @cached_property
+    def _below(self) -> Mapping[str, list[str]]:
+        """What stands in a module and in the modules in it. Few files need it."""
+        below: dict[str, list[str]] = {}
+        for name in self._tensors:
+            for module in {parent(name), parent(parent(name))}:
+                below.setdefault(module, []).append(name)
+        return below
+
+    def of(self, hidden: str, inputs: str, cell: CellKind) -> str:
+        """The line that declares a cell, with its biases, or what keeps from proposing one."""
+        scope = _common(hidden, inputs)
+        altering = [*self._altering(scope, hidden), *self._settings(scope)]
+        if altering:
+            return (
+                "declared as PyTorch's it would be another cell: "
+                f"{listed(altering)} beside it may take part in its step"
+            )
+        if not self._oriented(hidden, inputs):
+            return "two square matrices do not show which way they act, so it cannot be declared"
+        biases = list(dict.fromkeys(self._biases(scope, hidden, inputs)))
+        choice = "rnn:tanh" if cell == "rnn" else cell
+        text = f"{hidden}={choice},input={inputs}"
+        left_out = ""
+        if len(biases) > 2:
+            left_out = f" (which leaves out the biases: {listed(biases)})"
+        else:
+            text += "".join(f",bias={bias}" for bias in biases)
+        return f"{DECLARABLE}{left_out}{GATE_ORDER[cell]} {as_line(text)}"
+
+    def _altering(self, scope: str, hidden: str) -> Iterator[str]:
+        """Tensors of the same module that a plain cell does not have."""
+        sizes = {(size,) for size in self._tensors[hidden].shape}
+        for name in self._below.get(scope, ()):
+            said = words(name[len(scope) :])
+            normalises = not NORMS.isdisjoint(said) and self._tensors[name].shape in sizes
+            if not ALTERING.isdisjoint(said) or normalises:
+                yield name
+
+    def _settings(self, scope: str) -> Iterator[str]:
+        """Numbers of the same module, as a pickled one keeps them."""
+        for setting in sorted(LEAK_SETTINGS):
+            name = join(scope, setting)
+            value = self._values.get(name)
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                yield f"{name} = {value:g}"
+
+    def _oriented(self, hidden: str, inputs: str) -> bool:
+        """Whether names or shapes tell rows from columns: a linear layer's weight, I not H."""
+        first, second = self._tensors[hidden].shape, self._tensors[inputs].shape
+        return hidden.endswith("weight") or first != second or first[0] != first[1]
+
+    def _biases(self, scope: str, hidden: str, inputs: str) -> Iterator[str]:
+        """Those beside the two matrices, and those of the whole module."""
+        rows = self._tensors[hidden].shape[0]
+        number = _number(hidden)
+        candidates = [self._near.bias_of(inputs), self._near.bias_of(hidden)]
+        for name in self._below.get(scope, ()):
+            local = name[len(scope) :].lstrip(".").lower()
+            if parent(name) == scope and BIAS.fullmatch(local) and _number(name) == number:
+                candidates.append(name)
+        for candidate in candidates:
+            if candidate is not None and is_bias(self._tensors[candidate], rows):
+                yield candidate
+
+
+def _number(name: str) -> str:
+    """The digits at a name's end, which tell the layers of one module apart."""
+    bare = name.removesuffix(".weight")
+    return bare[len(bare.rstrip("0123456789")) :]
+
+
+def _common(hidden: str, inputs: str) -> str:
+    """The innermost module that holds both."""
+    scope = parent(hidden)
+    while scope and not inputs.startswith(f"{scope}."):
+        scope = parent(scope)
+    return scope
