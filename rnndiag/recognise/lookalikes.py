@@ -33,7 +33,7 @@ SPOKEN: dict[CellKind, str] = {"rnn": "a plain RNN", "gru": "a GRU", "lstm": "an
 SHOWN = 4
 """Tensors of one recurrence that are shown: enough to see why it is one."""
 
-NUMBERED = re.compile(r"[0-9]+|forward|backward|reverse|(?<=[._])(?:fw|bw|b)(?=[._])")
+NUMBERED = re.compile(r"[._]?(?:[0-9]+|forward|backward|reverse|fwd?(?=[._])|bwd?(?=[._]))")
 """What differs in the names of the layers and directions of one network."""
 
 
@@ -61,6 +61,9 @@ class Found:
     entry: Unrecognised
     names: tuple[str, ...]
 
+    kind: str = ""
+    """What its reason begins with, where others may be like it."""
+
 
 def lookalikes(
     tensors: Mapping[str, StoredTensor],
@@ -85,14 +88,15 @@ def lookalikes(
         claimed |= set(match.names)
         if tensors[first].identity not in seen:
             seen.add(tensors[first].identity)
-            found.append(Found(_of_family(match, around), match.names))
+            found.append(Found(_of_family(match, around), match.names, match.family.kind))
     for name, tensor in tensors.items():
         if name in claimed or not tensor.is_floating or not tensor.size:
             continue
         reason = side_by_side(name, around) or dense(name, around)
         if reason is not None and tensor.identity not in seen:
             seen.add(tensor.identity)
-            found.append(Found(Unrecognised(name, tensor.shape, reason), (name,)))
+            kind = re.split("[;,]", reason)[0]
+            found.append(Found(Unrecognised(name, tensor.shape, reason), (name,), kind))
     return found
 
 
@@ -100,12 +104,13 @@ def grouped(found: Collection[Found]) -> Iterator[Unrecognised]:
     """One entry for all layers of one network, which differ in their numbers and directions."""
     groups: dict[tuple[object, ...], list[Found]] = {}
     for each in found:
-        alike = NUMBERED.sub("#", each.entry.name)
-        stays = NUMBERED.sub("#", each.entry.reason)
-        groups.setdefault((alike, each.entry.certain, stays), []).append(each)
+        alike = NUMBERED.sub("", each.entry.name)
+        own = "" if each.kind else each.entry.name  # What has no kind is like nothing else.
+        groups.setdefault((alike, each.entry.certain, each.kind, own), []).append(each)
     for first, *others in groups.values():
-        more = f"; {len(others) + 1} such layers, first {first.entry.name}" if others else ""
-        yield replace(first.entry, reason=first.entry.reason + more)
+        more = f" ({len(others) + 1} such layers, first {first.entry.name})" if others else ""
+        rest = first.entry.reason.removeprefix(first.kind)
+        yield replace(first.entry, reason=f"{first.kind}{more}{rest}")
 
 
 def _of_family(match: Match, around: Surroundings) -> Unrecognised:

@@ -25,7 +25,7 @@ HIDDEN_TO_INPUT = (
 INPUTS = frozenset(
     {
         *("input", "inputs", "inp", "in", "x", "i2h", "x2h", "in2h", "input2h", "ih", "xh", "wih"),
-        *("wxh", "wx", "win", "wi", "kernel", "input2hidden", "weightih"),
+        *("wxh", "wx", "wax", "win", "wi", "kernel", "input2hidden", "weightih"),
     }
 )
 """Words that say of a matrix that it is fed the input."""
@@ -80,7 +80,7 @@ class Neighbourhood:
             if self._is_usable(name):
                 rows, columns = tensor.shape
                 pool = pools.setdefault((module(name), rows), {SAID: []})
-                pool.setdefault(SAID if _says_input(name) else columns, []).append(name)
+                pool.setdefault(SAID if says_input(name) else columns, []).append(name)
         return pools
 
     def _is_usable(self, name: str) -> bool:
@@ -120,7 +120,7 @@ class Neighbourhood:
 
     def named_input(self, name: str) -> str | None:
         """The one matrix that its own name makes the input of the one named, None for several."""
-        said = [other for other in self.input_matrices(name) if _says_input(other)]
+        said = [other for other in self.input_matrices(name) if says_input(other)]
         return said[0] if len(said) == 1 else None
 
     def _by_name(self, name: str, rows: int) -> list[str]:
@@ -148,6 +148,6 @@ def _is_elsewhere(name: str) -> bool:
     return "in_proj" in name or "attn" in name or not READOUTS.isdisjoint(_own_words(name))
 
 
-def _says_input(name: str) -> bool:
+def says_input(name: str) -> bool:
     """Whether a matrix's own name says that the input is what it is fed."""
     return not INPUTS.isdisjoint(_own_words(name))

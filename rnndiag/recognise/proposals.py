@@ -11,10 +11,10 @@ from rnndiag.recognise.declare import as_line
 from rnndiag.recognise.layers import CellKind
 from rnndiag.recognise.listing import listed
 from rnndiag.recognise.names import join, parent
-from rnndiag.recognise.neighbours import Neighbourhood, words
+from rnndiag.recognise.neighbours import Neighbourhood, says_input, words
 from rnndiag.recognise.slots import is_bias
 
-DECLARABLE = "if it is one, declare it with"
+DECLARABLE = "declare it with"
 """Stands in a reason before the line to type, where there is one."""
 
 ALTERING = frozenset(
@@ -32,14 +32,15 @@ NORMS = frozenset({"norm", "layernorm", "batchnorm", "ln", "bn", "gamma", "beta"
 LEAK_SETTINGS = frozenset({"leak", "leak_rate", "leaking_rate", "alpha", "tau", "dt"})
 """Plain numbers that a pickled module keeps."""
 
-BIAS = re.compile(r"(?:.*_)?b(?:ias)?_?(?:hh|h|rec|ih|xh|x|in|i|hidden|input)?(?:\.bias)?[0-9]*")
+BIAS = re.compile(r"(?:.*_)?b(?:ias)?_?(?:hh|h|hn|rec|ih|xh|x|in|i|hidden|input)?(?:\.bias)?[0-9]*")
 """Vectors named as a bias for the whole module: `b`, `b_rec`, `bias_hh`."""
 
-GATE_ORDER: Mapping[CellKind, str] = {
-    "rnn": "",
-    "gru": " (its gates in PyTorch's order r, z, n)",
-    "lstm": " (its gates in PyTorch's order i, f, g, o)",
+CONDITION: Mapping[CellKind, str] = {
+    "rnn": "if it is a plain RNN",
+    "gru": "if it is one with its gates in PyTorch's order (r, z, n)",
+    "lstm": "if it is one with its gates in PyTorch's order (i, f, g, o)",
 }
+"""What neither names nor shapes tell."""
 
 
 class Proposals:
@@ -73,17 +74,13 @@ class Proposals:
                 "declared as PyTorch's it would be another cell: "
                 f"{listed(altering)} beside it may take part in its step"
             )
-        if not self._oriented(hidden, inputs):
-            return "two square matrices do not show which way they act, so it cannot be declared"
-        biases = list(dict.fromkeys(self._biases(scope, hidden, inputs)))
+        if not self._is_told_apart(hidden, inputs):
+            return "two matrices of one shape do not show which is the input's or which way it acts"
+        biases, left_out = self._biases(scope, hidden, inputs)
         choice = "rnn:tanh" if cell == "rnn" else cell
-        text = f"{hidden}={choice},input={inputs}"
-        left_out = ""
-        if len(biases) > 2:
-            left_out = f" (which leaves out the biases: {listed(biases)})"
-        else:
-            text += "".join(f",bias={bias}" for bias in biases)
-        return f"{DECLARABLE}{left_out}{GATE_ORDER[cell]} {as_line(text)}"
+        line = as_line(f"{hidden}={choice},input={inputs}" + "".join(f",bias={b}" for b in biases))
+        without = f" ({listed(left_out)} left out)" if left_out else ""
+        return f"{CONDITION[cell]}{without}, {DECLARABLE} {line}"
 
     def _altering(self, scope: str, hidden: str) -> Iterator[str]:
         """Tensors of the same module that a plain cell does not have."""
@@ -102,23 +99,32 @@ class Proposals:
             if isinstance(value, int | float) and not isinstance(value, bool):
                 yield f"{name} = {value:g}"
 
-    def _oriented(self, hidden: str, inputs: str) -> bool:
-        """Whether names or shapes tell rows from columns: a linear layer's weight, I not H."""
-        first, second = self._tensors[hidden].shape, self._tensors[inputs].shape
-        return hidden.endswith("weight") or first != second or first[0] != first[1]
+    def _is_told_apart(self, hidden: str, inputs: str) -> bool:
+        """Whether the shapes differ, or a linear layer's names say what they cannot."""
+        shape = self._tensors[hidden].shape
+        if shape != self._tensors[inputs].shape:
+            return True
+        return says_input(inputs) and (hidden.endswith("weight") or shape[0] != shape[1])
 
-    def _biases(self, scope: str, hidden: str, inputs: str) -> Iterator[str]:
-        """Those beside the two matrices, and those of the whole module."""
+    def _biases(self, scope: str, hidden: str, inputs: str) -> tuple[list[str], list[str]]:
+        """Those beside the two matrices and those of the whole module, and what is left out.
+
+        A cell has two; which of three they are cannot be told, nor what a column's are.
+        """
         rows = self._tensors[hidden].shape[0]
         number = _number(hidden)
-        candidates = [self._near.bias_of(inputs), self._near.bias_of(hidden)]
-        for name in self._below.get(scope, ()):
-            local = name[len(scope) :].lstrip(".").lower()
-            if parent(name) == scope and BIAS.fullmatch(local) and _number(name) == number:
-                candidates.append(name)
-        for candidate in candidates:
-            if candidate is not None and is_bias(self._tensors[candidate], rows):
-                yield candidate
+        own = [self._near.bias_of(inputs), self._near.bias_of(hidden)]
+        shared = [
+            name
+            for name in self._below.get(scope, ())
+            if parent(name) == scope
+            and BIAS.fullmatch(name[len(scope) :].lstrip(".").lower())
+            and _number(name) == number
+        ]
+        named = [name for name in dict.fromkeys((*own, *shared)) if name is not None]
+        usable = [name for name in named if is_bias(self._tensors[name], rows)]
+        others = [name for name in named if name not in usable]
+        return (usable, others) if len(usable) <= 2 else ([], [*usable, *others])
 
 
 def _number(name: str) -> str:

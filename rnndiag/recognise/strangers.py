@@ -16,6 +16,10 @@ GATE_PARAMETER = re.compile(r"(?:weight|bias|w_|gamma|beta|gain|norm|ln|peep).*"
 """Names of further parameters of a cell: one bias for both matrices, peepholes, a norm's scale. A
 learned initial state, `h0`, is none."""
 
+NAMED_AS = "named as"
+BUT = ", but "
+"""Between what such a cell's reason says of its kind and what it says of the one."""
+
 
 def stranger(stack: Stack) -> str | None:
     """Why a sound stack is no module of PyTorch's: the first tensor that takes part in its step.
@@ -48,10 +52,15 @@ def _reason(others: Sequence[Named], slots: Slots) -> str:
     if cell is None:
         raise ValueError(f"{slots['weight_hh']} has not been checked")
     first = others[0]
-    said = f"named as {SPOKEN[cell]}, but {first} in the same module is no part of PyTorch's"
+    said = f"{NAMED_AS} {SPOKEN[cell]}{BUT}{first} in the same module is no part of PyTorch's"
     hidden = slots["weight_hh"]
     only_bias = len(others) == 1 and first.key.endswith("bias") and "bias_hh" not in slots
     if only_bias and is_bias(first.tensor, hidden.tensor.shape[0]):
         line = as_line(f"{hidden.key}={cell},input={slots['weight_ih'].key},bias={first.key}")
         return f"{said}: one bias for both matrices; {DECLARABLE} {line}"
     return f"{said}: a normalised, peephole, leaky or other cell of its own"
+
+
+def kind_of(reason: str) -> str:
+    """What several such cells have in common, "named as a GRU"; nothing for another reason."""
+    return reason.partition(BUT)[0] if reason.startswith(NAMED_AS) else ""

@@ -1,4 +1,4 @@
-"""Cells of one matrix over the input and the hidden state: Dreamer, TensorFlow, ConvLSTM."""
+"""Cells of one matrix over the input and the hidden state: world models, TensorFlow, ConvLSTM."""
 
 from __future__ import annotations
 

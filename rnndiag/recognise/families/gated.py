@@ -12,7 +12,7 @@ class Gates(NamedTuple):
     """The gates of a cell as names call them."""
 
     cell: str
-    """With its article."""
+    """Without an article."""
 
     needed: tuple[str, ...]
     candidate: str
@@ -22,15 +22,13 @@ class Gates(NamedTuple):
 SHORT_CANDIDATE = "c | g | a | n | u | j | h | hat | tilde | c_hat | c_tilde | h_hat | h_tilde | z"
 
 GATES = (
-    Gates("an LSTM", ("f", "i", "o"), SHORT_CANDIDATE),
-    Gates("an LSTM", ("fg", "ig", "og"), "c | cg | g"),
-    Gates("an LSTM", ("f", "i", "og"), "c | g"),
-    Gates(
-        "an LSTM", ("forget", "input", "output"), "cell | candidate | cand | memory | update | c"
-    ),
-    Gates("a GRU", ("z", "r"), "h | n | c | g | q | hat | tilde | h_hat | h_tilde"),
-    Gates("a GRU", ("u", "r"), "c | h | n"),
-    Gates("a GRU", ("update", "reset"), "new | candidate | cand | hidden | out | output | h | n"),
+    Gates("LSTM", ("f", "i", "o"), SHORT_CANDIDATE),
+    Gates("LSTM", ("fg", "ig", "og"), "c | cg | g"),
+    Gates("LSTM", ("f", "i", "og"), "c | g"),
+    Gates("LSTM", ("forget", "input", "output"), "cell | candidate | cand | memory | update | c"),
+    Gates("GRU", ("z", "r"), "h | n | c | g | q | hat | tilde | h_hat | h_tilde"),
+    Gates("GRU", ("u", "r"), "c | h | n"),
+    Gates("GRU", ("update", "reset"), "new | candidate | cand | hidden | out | output | h | n"),
 )
 
 PAIRS = (
@@ -74,12 +72,12 @@ class Form(NamedTuple):
 
 TWO_MATRICES = (
     Form("(H, H)", "(H, I) | (I, H)", "{} with matrices for each gate"),
-    Form("(C, C, k, *)", "(C, X, k, *)", "a convolutional cell ({}) with kernels for each gate"),
+    Form("(C, C, k, *)", "(C, X, k, *)", "Conv{} with kernels for each gate"),
 )
 
 ONE_MATRIX = (
     Form("(H, H+I) | (H+I, H)", "", "{} with one matrix for each gate, over input and state"),
-    Form("(C, C+X, k, *)", "", "a convolutional cell ({}), each gate over input and state"),
+    Form("(C, C+X, k, *)", "", "Conv{} with a kernel for each gate, over input and state"),
 )
 
 
@@ -108,7 +106,7 @@ class TwoMatrices(NamedTuple):
             _each(self.hidden, self.gates.candidate): form.hidden,
             _each(self.inputs, self.gates.candidate): form.inputs,
         }
-        return Family(form.said.format(self.gates.cell), needed, further, outside=ELSEWHERE)
+        return Family(_said(form, self.gates), needed, further, outside=ELSEWHERE)
 
 
 class OneMatrix(NamedTuple):
@@ -130,7 +128,19 @@ class OneMatrix(NamedTuple):
         candidate = {_each(self.name, self.gates.candidate): form.hidden}
         if len(needed) < 3:
             needed, candidate = needed | candidate, {}
-        return Family(form.said.format(self.gates.cell), needed, candidate, outside=ELSEWHERE)
+        return Family(
+            _said(form, self.gates),
+            needed,
+            candidate,
+            outside=ELSEWHERE,
+            whole=self.name == "{}",
+        )
+
+
+def _said(form: Form, gates: Gates) -> str:
+    """With the article that the name takes."""
+    article = "an" if form.said.format(gates.cell).startswith("LSTM") else "a"
+    return f"{article} {form.said.format(gates.cell)}"
 
 
 def _each(name: str, words: str) -> str:

@@ -37,8 +37,8 @@ LINEAR: tuple[Family, ...] = (
     ),
     Family(
         "a Mamba layer with a scan for each direction (as in vision models)",
-        {"A_logs": "(A, N)", "x_proj_weight": "(K, B, D)", "dt_projs_weight": "(K, D, R)"},
-        {"dt_projs_bias": "(K, D)", "Ds": "(A,)"},
+        {"A_logs": "(KD, N)", "x_proj_weight": "(K, B, D)", "dt_projs_weight": "(K, D, R)"},
+        {"dt_projs_bias": "(K, D)", "Ds": "(KD,)"},
         why=BY_HEADS,
     ),
     Family(
@@ -134,13 +134,13 @@ LINEAR: tuple[Family, ...] = (
     ),
     Family(
         "an RG-LRU (Griffin)",
-        {"recurrent_param": "(W,)", "recurrent_gate_weight": "(h, b, b)"},
+        {"recurrent_param": "(hb,)", "recurrent_gate_weight": "(h, b, b)"},
         {"input_gate_weight": "(h, b, b)", "recurrent_gate_bias": "(h, b)"},
         why=BY_HEADS,
     ),
     Family(
         "an RG-LRU (Griffin)",
-        {"a_param": "(W,)", "a_gate.w": "(h, b, b)", "input_gate.w": "(h, b, b)"},
+        {"a_param": "(hb,)", "a_gate.w": "(h, b, b)", "input_gate.w": "(h, b, b)"},
         {"a_gate.b": "(h, b)", "input_gate.b": "(h, b)"},
         why=BY_HEADS,
     ),
@@ -179,7 +179,7 @@ LINEAR: tuple[Family, ...] = (
     ),
     Family(
         "RWKV time mixing",
-        {"time_decay": "(H, *)", "receptance": "(C, c)", "key": "(D, d)", "value": "(E, e)"},
+        {"time_decay": "(H, *)", "receptance": "(Hn, c)", "key": "(D, d)", "value": "(E, e)"},
         {**RWKV, "time_first": "(H, *)"},
         why="its decay stands in the file, there is no W_hh",
     ),
@@ -194,6 +194,12 @@ LINEAR: tuple[Family, ...] = (
         "an LRU (linear recurrent unit)",
         {"nu_log": "(S,)", "theta_log": "(S,)"},
         {"gamma_log": "(S,)"},
+        why=DIAGONAL,
+    ),
+    Family(
+        "an LRU (linear recurrent unit)",
+        {"nu": "(S,)", "theta": "(S,)", "gamma": "(S,)"},
+        whole=True,
         why=DIAGONAL,
     ),
     Family(

@@ -174,6 +174,7 @@ OWN: tuple[Family, ...] = (
     Family(
         "a FastGRNN",
         {"zeta": "(1, 1)", "nu": "(1, 1)", "bias_gate": "(1, H)", "bias_update": "(1, H)"},
+        {"W": "(I, H)", "U": "(H, H)", "W1": "(I, R)", "W2": "(R, H)", "U1": "(H, S)"},
     ),
     Family(
         "a phased LSTM",
@@ -197,6 +198,14 @@ OWN: tuple[Family, ...] = (
         why="W_hh is the product of the two and is not stored",
         smaller=("R", "N"),
         whole=True,
+    ),
+    Family(
+        "a low-rank recurrence",
+        {"U": "(N, R)", "V": "(N, R) | (R, N)"},
+        certain=False,
+        within=re.compile(r"rnn[^.]*\.$"),
+        whole=True,
+        smaller=("R", "N"),
     ),
     Family(
         "an echo-state network",

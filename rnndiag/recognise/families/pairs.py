@@ -31,6 +31,7 @@ NAMES = (
     ("h2h.kernel", "i2h.kernel"),
     ("dense_h.kernel", "dense_i.kernel"),
     ("Wh.kernel", "Wx.kernel"),
+    ("h.kernel", "i.kernel"),
     ("conv_h", "conv_x"),
     ("conv_hh", "conv_xh | conv_ih"),
     ("conv_h2h", "conv_x2h | conv_i2h"),
@@ -40,12 +41,13 @@ NAMES = (
 BARE_NAMES = (
     ("U", "W"),
     ("W", "U"),
-    ("R", "W"),
     ("w_h", "w_i"),
     ("V", "U"),
-    ("R_gates", "W_gates"),
 )
 """The same by names that other layers have, too: three or four gates have to agree."""
+
+XLSTM_NAMES = (("R", "W"), ("R_gates", "W_gates"))
+"""R for recurrent is an xLSTM's letter, whose gates are exponential."""
 
 
 class Shapes(NamedTuple):
@@ -111,8 +113,14 @@ class Pair(NamedTuple):
         )
 
 
+XLSTM_SHAPES = tuple(
+    Shapes(f"{shapes.kind} (or an xLSTM)", shapes.hidden, shapes.inputs, why=shapes.why)
+    for shapes in GATED_SHAPES
+)
+
 PAIRED: tuple[Row, ...] = (
     *(Pair(*names, SHAPES) for names in NAMES),
     *(Pair(*names, GATED_SHAPES, whole=True) for names in BARE_NAMES),
+    *(Pair(*names, XLSTM_SHAPES, whole=True) for names in XLSTM_NAMES),
 )
 """Names that say recurrence first."""
