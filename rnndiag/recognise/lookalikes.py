@@ -10,8 +10,8 @@ from rnndiag.containers.checkpoint import StoredTensor, Value
 from rnndiag.recognise.families.base import ELSEWHERE, TWO_MATRICES, plain
 from rnndiag.recognise.layers import CellKind, Unrecognised
 from rnndiag.recognise.names import join, parent, parse
-from rnndiag.recognise.neighbours import Neighbourhood
-from rnndiag.recognise.proposals import Proposals
+from rnndiag.recognise.neighbours import Neighbourhood, words
+from rnndiag.recognise.proposals import ALTERING, Proposals
 from rnndiag.recognise.siblings import Match, Siblings
 from rnndiag.recognise.slots import cell_by_shape
 
@@ -145,6 +145,8 @@ def dense(name: str, around: Surroundings) -> str | None:
     module, _, local = last_two.rpartition(".")
     named = RECURRENT.search(last_two) or (RNN_MODULE.fullmatch(module) and shape != (1, 1))
     if cell is None or not named or NO_RECURRENCE.search(local):
+        return None
+    if not ALTERING.isdisjoint(words(local)):
         return None
     if ELSEWHERE.search(plain(parent(name))):
         return None
