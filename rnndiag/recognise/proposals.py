@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 from rnndiag.containers.checkpoint import StoredTensor, Value
@@ -12,6 +12,7 @@ from rnndiag.recognise.layers import CellKind
 from rnndiag.recognise.listing import listed
 from rnndiag.recognise.names import join, parent
 from rnndiag.recognise.neighbours import Neighbourhood, says_input, words
+from rnndiag.recognise.shapes import Shape
 from rnndiag.recognise.slots import is_bias
 
 DECLARABLE = "declare it with"
@@ -43,6 +44,22 @@ CONDITION: Mapping[CellKind, str] = {
 """What neither names nor shapes tell."""
 
 
+def alters(said: Sequence[str], shape: Shape, hidden: Shape, inputs: Shape) -> bool:
+    """Whether a tensor takes part in a cell's step: by its words, and by a size that is the cell's.
+
+    One number, one a unit or a row, or one an entry of either matrix: a mask of another size is
+    somebody else's.
+    """
+    rows, units = hidden
+    vectors = {(units,), (rows,)}
+    if not NORMS.isdisjoint(said):
+        return shape in vectors
+    if ALTERING.isdisjoint(said):
+        return False
+    own = vectors | {(), (1,), (1, 1), (1, units), (units, 1), (1, rows), (rows, 1), (units, units)}
+    return shape in own | {hidden, hidden[::-1], inputs, inputs[::-1]}
+
+
 class Proposals:
     """What stands beside a cell's two matrices decides whether a declaration is proposed."""
 
@@ -68,7 +85,7 @@ class Proposals:
     def of(self, hidden: str, inputs: str, cell: CellKind) -> str:
         """The line that declares a cell, with its biases, or what keeps from proposing one."""
         scope = _common(hidden, inputs)
-        altering = [*self._altering(scope, hidden), *self._settings(scope)]
+        altering = [*self._altering(scope, hidden, inputs), *self._settings(scope)]
         if altering:
             return (
                 "declared as PyTorch's it would be another cell: "
@@ -82,13 +99,11 @@ class Proposals:
         without = f" ({listed(left_out)} left out)" if left_out else ""
         return f"{CONDITION[cell]}{without}, {DECLARABLE} {line}"
 
-    def _altering(self, scope: str, hidden: str) -> Iterator[str]:
+    def _altering(self, scope: str, hidden: str, inputs: str) -> Iterator[str]:
         """Tensors of the same module that a plain cell does not have."""
-        sizes = {(size,) for size in self._tensors[hidden].shape}
+        shapes = self._tensors[hidden].shape, self._tensors[inputs].shape
         for name in self._below.get(scope, ()):
-            said = words(name[len(scope) :])
-            normalises = not NORMS.isdisjoint(said) and self._tensors[name].shape in sizes
-            if not ALTERING.isdisjoint(said) or normalises:
+            if alters(words(name[len(scope) :]), self._tensors[name].shape, *shapes):
                 yield name
 
     def _settings(self, scope: str) -> Iterator[str]:

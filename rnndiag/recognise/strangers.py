@@ -9,7 +9,7 @@ from rnndiag.recognise.declare import as_line
 from rnndiag.recognise.lookalikes import SPOKEN
 from rnndiag.recognise.names import parent
 from rnndiag.recognise.neighbours import words
-from rnndiag.recognise.proposals import ALTERING, DECLARABLE
+from rnndiag.recognise.proposals import DECLARABLE, alters
 from rnndiag.recognise.slots import Named, Slots, Stack, cell_of, is_bias
 
 GATE_PARAMETER = re.compile(r"(?:weight|bias|w_|gamma|beta|gain|norm|ln|peep).*", re.DOTALL)
@@ -27,22 +27,21 @@ def stranger(stack: Stack) -> str | None:
     Layer-normalised and peephole LSTMs have PyTorch's names and shapes, and other gradients.
     """
     (layer, _), slots = stack.ordered()[0]
-    rows, columns = slots["weight_hh"].tensor.shape
-    # Around a whole stack of layers, a norm of single units may be that of its output.
-    vectors: set[tuple[int, ...]] = {(rows,), (columns,)} if layer is None else {(rows,)}
-    taking_part = [other for other in stack.others if _takes_part(other, stack, vectors)]
+    taking_part = [other for other in stack.others if _takes_part(other, stack, slots, layer)]
     return _reason(taking_part, slots) if taking_part else None
 
 
-def _takes_part(other: Named, stack: Stack, vectors: set[tuple[int, ...]]) -> bool:
-    """Whether a tensor belongs to the step, by its name in the module, by its shape in one below.
-
-    A leak, its time constant or a mask counts wherever in the module its name says so.
-    """
+def _takes_part(other: Named, stack: Stack, slots: Slots, layer: int | None) -> bool:
+    """Whether a tensor belongs to the step: by its name here, by its shape in a module below."""
+    hidden, inputs = slots["weight_hh"].tensor.shape, slots["weight_ih"].tensor.shape
     local = other.key.rpartition(".")[2]
     if parent(other.key) == stack.module:
-        return GATE_PARAMETER.fullmatch(local) is not None or not ALTERING.isdisjoint(words(local))
-    # A norm inside scales each unit, or each row of the gates.
+        own = GATE_PARAMETER.fullmatch(local) is not None
+        return own or alters(words(local), other.tensor.shape, hidden, inputs)
+    # A norm inside scales each unit, or each row of the gates. Around a whole stack of layers, one
+    # of single units may be that of its output.
+    rows, columns = hidden
+    vectors = {(rows,), (columns,)} if layer is None else {(rows,)}
     return other.key.endswith(".weight") and other.tensor.shape in vectors
 
 

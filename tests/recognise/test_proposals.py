@@ -72,6 +72,7 @@ def test_a_norm_beside_it_stops_the_line(size):
 @pytest.mark.parametrize("name", ["other.alpha", "r.h0", "r.drop.p", "embed.scale"])
 def test_what_is_elsewhere_or_no_part_of_the_step_stops_nothing(name):
     assert proposed(PLAIN | {name: torch.ones(6)})
+    assert proposed(PLAIN | {"r.mask": torch.ones(9, 9)})
 
 
 @pytest.mark.parametrize("name", ["alpha", "tau", "leak_rate", "dt"])

@@ -61,6 +61,8 @@ HARMLESS = {
     "a learned initial state": {"h0": vector(6), "c0": vector(6)},
     "a readout": {"fc": torch.nn.Linear(6, 24)},
     "an embedding": {"embedding": torch.nn.Embedding(24, 5)},
+    "a mask of another size": {"mask": torch.nn.Parameter(torch.ones(7, 7))},
+    "a temperature of another size": {"log_alpha": vector(3)},
     "a convolution": {"conv": torch.nn.Conv1d(6, 24, 3)},
 }
 

@@ -52,12 +52,12 @@ class Row(Protocol):
 
 
 ELSEWHERE = re.compile(
-    r"att(?:n|ention|end)|align|(?:^|\.)[a-z0-9]*(?:gate|gating|grugate)[0-9]*\.?$"
-    r"|messag|mpn|graph|g[cn]n(?![a-z])|pointer"
+    r"(?:att(?:n|ention|end)|align|messag|mpn|graph|g[cn]n(?![a-z])|pointer)(?!.*(?:rnn|lstm|gru))"
+    r"|(?:^|\.)[a-z0-9]*(?:gate|gating)[0-9]*\.?$"
 )
 """Modules whose matrices are named as a recurrence's and act across a set, a graph or a depth:
-attention's scores, gates between the layers of a transformer, message passing. Compared with the
-prefix as suffixes are, in small letters without underscores."""
+attention's scores, message passing, and gates between the layers of a transformer. Compared with
+the prefix as suffixes are, in small letters without underscores."""
 
 
 class Family(NamedTuple):

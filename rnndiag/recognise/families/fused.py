@@ -46,6 +46,39 @@ FUSED: tuple[Family, ...] = (
         {"gru.kernel": "(H+I, 3H)", "gru.norm.scale | gru_norm.scale | norm.scale": "(3H,)"},
         why=TRANSPOSED,
     ),
+    *(
+        Family(
+            f"{kind} in one matrix over input and state",
+            {name: f"({gates}H, H+I)", f"{name}.bias": f"({gates}H,)"},
+            whole=True,
+        )
+        for kind, gates, names in (
+            ("an LSTM", 4, ("lstm", "lstm_cell", "lstm_linear", "linear_lstm")),
+            ("a GRU", 3, ("gru", "gru_cell", "gru_linear", "linear_gru")),
+        )
+        for name in names
+    ),
+    Family(
+        "a GRU in one matrix over input and state",
+        {"linear": "(3H, H+I)", "layer_norm | norm": "(3H,)"},
+        certain=False,
+        within=re.compile(r"(?:^|\.)(?:rnn|gru)[0-9]*\.$"),
+        whole=True,
+    ),
+    Family(
+        "a GRU in TensorFlow's layout",
+        {"w_ru": "(A, 2H)", "w_c": "(A, H)"},
+        {"b_ru": "(2H,)", "b_c": "(H,)"},
+        why=TRANSPOSED,
+    ),
+    Family(
+        "a GRU in Theano's layout",
+        {
+            "state_to_gates | state_to_gates.W": "(H, 2H)",
+            "state_to_state | state_to_state.W": "(H, H)",
+        },
+        why=TRANSPOSED,
+    ),
     Family(
         "a GRU in TensorFlow's layout",
         {"gates.kernel": "(A, 2H)", "candidate.kernel": "(A, H)"},

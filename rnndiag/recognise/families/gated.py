@@ -25,9 +25,11 @@ GATES = (
     Gates("LSTM", ("f", "i", "o"), SHORT_CANDIDATE),
     Gates("LSTM", ("fg", "ig", "og"), "c | cg | g"),
     Gates("LSTM", ("f", "i", "og"), "c | g"),
+    Gates("LSTM", ("forgetgate", "ingate", "outgate"), "cell"),
     Gates("LSTM", ("forget", "input", "output"), "cell | candidate | cand | memory | update | c"),
     Gates("GRU", ("z", "r"), "h | n | c | g | q | hat | tilde | h_hat | h_tilde"),
     Gates("GRU", ("u", "r"), "c | h | n"),
+    Gates("GRU", ("updategate", "resetgate"), "hidden_update"),
     Gates("GRU", ("update", "reset"), "new | candidate | cand | hidden | out | output | h | n"),
 )
 
@@ -41,6 +43,11 @@ PAIRS = (
     *(("{}_gate_hidden", "{}_gate_input"), ("{}_gate_h", "{}_gate_i"), ("hidden_{}", "x_{}")),
     *(("{}_gate.h", "{}_gate.x"), ("{}_gate.U", "{}_gate.W"), ("{}_gate.W_h", "{}_gate.W_x")),
     *(("h{}.kernel", "i{}.kernel"), ("recurrent_{}", "input_{}"), ("h_{}", "x_{}")),
+    *(("{}_gate.linear_h", "{}_gate.linear_x"), ("{}_gate.hh", "{}_gate.xh")),
+    *(("{}_gate.h2h", "{}_gate.x2h"), ("{}_gate.h2h", "{}_gate.i2h")),
+    *(("{}_gate.hidden", "{}_gate.input"), ("{}_gate.W_hh", "{}_gate.W_ih")),
+    *(("{}_gate.hidden_transform", "{}_gate.input_transform"), ("U_{}.W", "W_{}.W")),
+    *(("W_hid_to_{}", "W_in_to_{}"), ("{}.W_h", "{}.W_x"), ("{}.U", "{}.W"), ("{}.hh", "{}.ih")),
     *(("recurrent_{}", "{}"), ("recurrent_kernel_{}", "kernel_{}"), ("weight_h{}", "weight_i{}")),
 )
 """The matrix from the hidden state and that from the input; {} is a gate."""

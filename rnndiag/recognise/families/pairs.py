@@ -24,6 +24,14 @@ NAMES = (
     ("recurrent_weight", "input_weight"),
     ("recurrent_weights", "input_weights"),
     ("weights_hh", "weights_ih"),
+    ("h2h_weight", "i2h_weight"),
+    ("w_hh_list", "w_ih_list"),
+    ("lateral | lateral.W", "upward | upward.W"),
+    ("hid_to_hid", "in_to_hid"),
+    ("hidden_to_hidden_weight", "input_to_hidden_weight"),
+    ("W_hidden_hidden", "W_input_hidden"),
+    ("rec", "inp | in"),
+    ("recurrent_linear", "input_linear"),
     ("weight_h", "weight_x | weight_i"),
     ("W_hidden", "W_input"),
     ("hidden_to_hidden.w", "input_to_hidden.w"),
@@ -43,6 +51,10 @@ BARE_NAMES = (
     ("W", "U"),
     ("w_h", "w_i"),
     ("V", "U"),
+    ("hidden_weight | hidden_weights", "input_weight | input_weights"),
+    ("weight_hidden | weights_hidden", "weight_input | weights_input"),
+    ("hidden_linear | linear_hidden", "input_linear | linear_input"),
+    ("fc_h", "fc_x | fc_i"),
 )
 """The same by names that other layers have, too: three or four gates have to agree."""
 
@@ -113,9 +125,13 @@ class Pair(NamedTuple):
         )
 
 
-XLSTM_SHAPES = tuple(
-    Shapes(f"{shapes.kind} (or an xLSTM)", shapes.hidden, shapes.inputs, why=shapes.why)
-    for shapes in GATED_SHAPES
+XLSTM_SHAPES = (
+    *(
+        Shapes(f"{shapes.kind} (or an xLSTM)", shapes.hidden, shapes.inputs, why=shapes.why)
+        for shapes in GATED_SHAPES
+    ),
+    Shapes("an LSTM in ONNX's layout", "(s, 4H, H)", "(s, 4H, I)", why=TRANSPOSED),
+    Shapes("a GRU in ONNX's layout", "(s, 3H, H)", "(s, 3H, I)", why=TRANSPOSED),
 )
 
 PAIRED: tuple[Row, ...] = (
