@@ -11,7 +11,7 @@ from rnndiag.recognise.families.base import ELSEWHERE, TWO_MATRICES, plain
 from rnndiag.recognise.layers import CellKind, Unrecognised
 from rnndiag.recognise.names import join, parent, parse
 from rnndiag.recognise.neighbours import Neighbourhood, words
-from rnndiag.recognise.proposals import ALTERING, Proposals
+from rnndiag.recognise.proposals import ALTERING, Proposals, common
 from rnndiag.recognise.siblings import Match, Siblings
 from rnndiag.recognise.slots import cell_by_shape
 
@@ -49,9 +49,10 @@ class Surroundings:
         """Of a tensor, () where there is none of that name."""
         return self.tensors[name].shape if name in self.tensors else ()
 
-    def shown(self, name: str) -> str:
-        """A tensor with its shape."""
-        return f"{name} {self.shape(name)}"
+    def shown(self, name: str, beside: str) -> str:
+        """A tensor with its shape, named as from the module that holds another, too."""
+        scope = common(beside, name)
+        return f"{name[len(scope) :].lstrip('./')} {self.shape(name)}"
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,8 @@ def _of_family(match: Match, around: Surroundings) -> Unrecognised:
     """What a family's recurrence is, by which tensors, and whether it can be declared."""
     family = match.family
     first = match.names[0]
-    beside = ", ".join(map(around.shown, match.names[1 : min(match.needed, SHOWN)]))
+    shown = match.names[1 : min(match.needed, SHOWN)]
+    beside = ", ".join(around.shown(name, first) for name in shown)
     reason = family.kind + (f", with {beside}" if beside else "")
     if family.why:
         reason += f"; {family.why}"

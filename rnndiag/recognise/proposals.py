@@ -84,7 +84,7 @@ class Proposals:
 
     def of(self, hidden: str, inputs: str, cell: CellKind) -> str:
         """The line that declares a cell, with its biases, or what keeps from proposing one."""
-        scope = _common(hidden, inputs)
+        scope = common(hidden, inputs)
         altering = [*self._altering(scope, hidden, inputs), *self._settings(scope)]
         if altering:
             return (
@@ -148,8 +148,12 @@ def _number(name: str) -> str:
     return bare[len(bare.rstrip("0123456789")) :]
 
 
-def _common(hidden: str, inputs: str) -> str:
-    """The innermost module that holds both."""
+def common(hidden: str, inputs: str) -> str:
+    """The innermost module that holds both.
+
+    >>> common("rnn.h2h.weight", "rnn.i2h.weight")
+    'rnn'
+    """
     scope = parent(hidden)
     while scope and not inputs.startswith(f"{scope}."):
         scope = parent(scope)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from rnndiag.recognise.families.base import ELSEWHERE, TRANSPOSED, Family, Row, alternatives
 from rnndiag.recognise.layers import CellKind
 
-IN_CODE = "a leak, dt over tau, would be in the code and not in the file, and make it another cell"
+IN_CODE = "a leak, dt over tau, would be in the code and not in the file"
 
 NAMES = (
     ("recurrent_kernel", "kernel"),
