@@ -17,6 +17,7 @@ from rnndiag.measure.weights import WeightHealth, measure_weights
 from rnndiag.progress import Progress, Silent
 from rnndiag.recognise import Declaration, explain_absence, recognise
 from rnndiag.recognise.layers import ROOT, Recognition, RecurrentLayer, RecurrentModule
+from rnndiag.recognise.listing import listed
 from rnndiag.recognise.model_weights import weights_outside
 
 if TYPE_CHECKING:
@@ -249,9 +250,10 @@ def _measure_module(
     spectra: list[Spectrum | None] = [None] * len(health)
     traces: list[LayerTrace | None] = [None] * len(health)
     reason = None
-    if any(of_layer.non_finite for of_layer in health):
-        reason = "its weights are not finite"
-    elif request.measures:
+    not_finite = [
+        layer.label for layer, own in zip(module.flat, health, strict=True) if own.non_finite
+    ]
+    if request.measures and not not_finite:
         cells = [[build_cell(layer) for layer in layers] for layers in module.layers]
         if request.spectrum or (request.state_map and module.cell == "rnn"):
             spectra = _spectra(module, cells, request.spectrum)
@@ -266,9 +268,18 @@ def _measure_module(
                     )
                 )
     return [
-        LayerResult(*of_layer, not_measured=reason)
+        LayerResult(*of_layer, not_measured=_of_layer(reason, of_layer[1], not_finite))
         for of_layer in zip(module.flat, health, spectra, traces, strict=True)
     ]
+
+
+def _of_layer(reason: str | None, health: WeightHealth, not_finite: Sequence[str]) -> str | None:
+    """Why one layer was not measured: by its own weights, or by another's of its module."""
+    if not not_finite:
+        return reason
+    if health.non_finite:
+        return "its weights are not finite"
+    return f"it cannot be run: the weights of {listed(not_finite)} are not finite"
 
 
 def _spectra(module: RecurrentModule, cells: Cells, complete: bool) -> list[Spectrum | None]:

@@ -11,8 +11,9 @@ from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.recognise.declare import FORM
 from rnndiag.recognise.layers import Recognition, Unrecognised
 from rnndiag.recognise.listing import listed
-from rnndiag.recognise.lookalikes import DECLARABLE, RECURRENT, RNN_MODULE
+from rnndiag.recognise.lookalikes import RECURRENT, RNN_MODULE
 from rnndiag.recognise.names import model_tensors
+from rnndiag.recognise.proposals import DECLARABLE
 from rnndiag.recognise.slots import cell_by_shape
 from rnndiag.recognise.unread import unread
 
@@ -91,11 +92,13 @@ def _unmeasured(entries: Sequence[Unrecognised], checkpoint: Checkpoint) -> Rnnd
     """The error for recurrences that cannot be measured; what can be declared comes first."""
     first = min(entries, key=lambda entry: DECLARABLE not in entry.reason)
     more = f" (and {len(entries) - 1} more)" if len(entries) > 1 else ""
+    open_ones = not all(entry.certain and DECLARABLE not in entry.reason for entry in entries)
+    further = f", their cells, and what --as {FORM} names" if open_ones else " and their cells"
     return RnndiagError(
         InputCode.NO_RECURRENT_WEIGHTS,
         f"no recurrent weights could be measured: {first.name} {first.shape}{more}: {first.reason}"
         f"{_wanted(checkpoint)}",
-        f"rnndiag measures nn.RNN, nn.GRU, nn.LSTM, their cells, and what --as {FORM} names",
+        f"rnndiag measures nn.RNN, nn.GRU, nn.LSTM{further}",
     )
 
 
