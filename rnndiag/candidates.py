@@ -9,20 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rnndiag.containers.failures import cannot_open, not_a_checkpoint
-from rnndiag.containers.folders import closed, is_distributed, is_empty, is_folder, is_there
+from rnndiag.containers.folders import closed, is_distributed, is_folder, is_there
 from rnndiag.containers.safetensors_index import shards_in
-from rnndiag.containers.source import special_kind
-from rnndiag.errors import RnndiagError, reason
+from rnndiag.containers.source import no_such_file, special_kind
+from rnndiag.errors import Content, RnndiagError, reason
 from rnndiag.paths import identity, shown_path
-
-EMPTY_PYTHON = (".py", ".pyi", ".typed")
-EMPTY_TEXT = (
-    *(".txt", ".log", ".out", ".err", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".xml"),
-    *(".html", ".sarif", ".yml", ".yaml", ".toml", ".ini", ".cfg", ".lock"),
-)
-"""Endings of files that are often empty, one of them perhaps because this call is to write to it;
-any other empty file may have been a checkpoint."""
-
 
 @dataclass(frozen=True)
 class Candidate:
@@ -62,16 +53,13 @@ def _meant(path: str, allow_empty: bool) -> Iterator[Candidate]:
         shut = [_no_folder(on, why) for on in _folders_on(path) if (why := closed(on))]
         yield from shut
         if not matches and not shut and not allow_empty:
-            yield Candidate(path, named=True, error=_unmatched())
+            what = "no such file, and as a pattern it matches none"
+            yield Candidate(path, named=True, error=no_such_file(path, what))
     for match in matches:
         if is_folder(match):
             yield from _below(match)
         else:
             yield Candidate(match, named=True)
-
-
-def _unmatched() -> RnndiagError:
-    return cannot_open("no such file, and as a pattern it matches none", "check the path")
 
 
 def _folders_on(pattern: str) -> Iterator[str]:
@@ -107,20 +95,20 @@ def _below(folder: str) -> Iterator[Candidate]:
 
 
 def _met(path: str) -> Candidate:
-    """A file of a folder, unless it can be none."""
+    """A file of a folder, unless a pipe or a device stands there."""
     what = special_kind(path)
-    if path.endswith((*EMPTY_PYTHON, *EMPTY_TEXT)) and is_empty(path):
-        kind = "Python" if path.endswith(EMPTY_PYTHON) else "text"
-        what = f"an empty {kind} file, not a checkpoint"
-    return Candidate(path, named=False, error=not_a_checkpoint(what, "") if what else None)
+    error = not_a_checkpoint(what, "", Content.NO_RECURRENCE) if what else None
+    return Candidate(path, named=False, error=error)
 
 
 def _linked(path: Path) -> Candidate:
     what = "a link to a folder, which is not followed"
-    return Candidate(str(path), named=False, error=not_a_checkpoint(what, ""))
+    error = not_a_checkpoint(what, "", Content.NO_RECURRENCE)
+    return Candidate(str(path), named=False, error=error)
 
 
 def _no_folder(path: str, why: str) -> Candidate:
     what = f"a folder that cannot be looked into: {why}"
     error = cannot_open(what, "make it readable, or name files elsewhere")
-    return Candidate(path, named=False, error=error)
+    # As one that was named: what a folder is called claims nothing for the files in it.
+    return Candidate(path, named=True, error=error)

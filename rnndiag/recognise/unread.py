@@ -23,5 +23,5 @@ def unread(skipped: Iterable[Skipped]) -> dict[str, Unrecognised]:
         if parameter.module not in found or (
             parameter.role == "weight_hh" and "weight_hh" not in found[parameter.module].name
         ):
-            found[parameter.module] = Unrecognised(item.name, (), item.reason)
+            found[parameter.module] = Unrecognised(item.name, (), item.reason, certain=True)
     return found
