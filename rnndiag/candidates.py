@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,6 +44,29 @@ def candidates_of(paths: Sequence[str], allow_empty: bool) -> Iterator[Candidate
             seen.add(file)
             candidate = found[path]
             yield replace(candidate, named=candidate.named or file in must)
+
+
+def in_order(paths: Sequence[str]) -> Iterator[Candidate]:
+    """Every file in the order given, a folder's and a pattern's by the numbers in their names.
+
+    A file that was named stands where it was named, as often as it was; another once.
+    """
+    named = {identity(path) for path in paths if not is_folder(path)} - {None}
+    seen = set(named)
+    for path in paths:
+        for candidate in sorted(_meant(path, allow_empty=False), key=_by_numbers):
+            file = identity(candidate.path)
+            if candidate.path == path or file is None or file not in seen:
+                seen.add(file)
+                yield candidate
+
+
+def _by_numbers(candidate: Candidate) -> list[str]:
+    """Where a file stands among others: epoch 9 before epoch 10."""
+    parts = re.split(r"([0-9]+)", shown_path(candidate.path))
+    # A number by its length first: of any length, as a name may be.
+    digits = [part.lstrip("0") if place % 2 else "" for place, part in enumerate(parts)]
+    return [f"{len(d):03}{d}" if d else part for d, part in zip(digits, parts, strict=True)]
 
 
 def _meant(path: str, allow_empty: bool) -> Iterator[Candidate]:

@@ -58,7 +58,7 @@ class Batch:
     @property
     def is_gate(self) -> bool:
         """Whether files are gone through to be judged, and for nothing else."""
-        return self.advice is None
+        return self.advice is None and not self.compares
 
 
 def check_paths(
