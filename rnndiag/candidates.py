@@ -16,6 +16,7 @@ from rnndiag.containers.source import no_such_file, special_kind
 from rnndiag.errors import Content, RnndiagError, reason
 from rnndiag.paths import identity, shown_path
 
+
 @dataclass(frozen=True)
 class Candidate:
     """A file to look at."""

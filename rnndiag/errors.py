@@ -35,7 +35,7 @@ class Content(Enum):
     """What lies in a file that gives no verdict: whether a folder's gate may pass it over."""
 
     ABSENT = "absent"
-    """Nothing of what the name stands for: no bytes, zeros, a pointer, an error page in its place."""
+    """Not what the name stands for: no bytes, zeros, a pointer to it, an error page."""
 
     UNREADABLE = "unreadable"
     """By its first bytes a checkpoint or an archive, which is cut off, damaged or refused."""

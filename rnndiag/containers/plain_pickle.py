@@ -13,11 +13,13 @@ from rnndiag.containers.torch_storages import NestedRecord, NoStorages
 _HIGHEST_PROTOCOL = 5
 
 _TEXTUAL = re.compile(
-    rb"\(*(c[A-Za-z_][\w.]*\n[A-Za-z_][\w.]*\n|\([dlt]p\d+\n|[}\])]q\x00|\(i[A-Za-z_][\w.]*\n|"
+    rb"\(*(c[A-Za-z_][\w.]*\n[A-Za-z_][\w.]*\n(?:p\d+\n|[q()}\].]|\Z)|\([dlt]p\d+\n|"
+    rb"[}\])]q\x00|\(i[A-Za-z_][\w.]*\n|"
     rb"\((I-?\d+\n|F[\d.e+-]+\n|V[^\n]*\np|S'[^\n]*'\np|K.|M..|X.{3}\x00))",
     re.DOTALL,
 )
-"""How protocols 0 and 1 start: an import, a container that is put into the memo, or a tuple."""
+"""How protocols 0 and 1 start: an import and what follows one (a list of words may begin as an
+import, too), a container that is put into the memo, or a tuple."""
 
 
 def _recognises(candidate: Candidate) -> bool:
