@@ -14,7 +14,7 @@ from rnndiag.analysis import FileResult, Request, analyse
 from rnndiag.baseline import TOLERANCE, read_baseline
 from rnndiag.containers import read
 from rnndiag.gate import Batch, check_paths
-from rnndiag.report import FailOn, Report
+from rnndiag.report import FailOn, Report, Setting
 from rnndiag.rules import Judging
 from rnndiag.tracing import TraceRequest
 
@@ -68,8 +68,9 @@ def check(
     comparison = None
     if known is not None:
         files, comparison = accept(files, known, tolerance)
+    settings: dict[str, Setting] = {"fail_on": fail_on, "allow_unmeasured": allow_unmeasured}
     return Report(
-        *("check", {"fail_on": fail_on}, files, skipped, fail_on),
+        *("check", settings, files, skipped, fail_on),
         allow_unmeasured=allow_unmeasured,
         baseline=comparison,
     )

@@ -59,6 +59,9 @@ CLAIMS = {ending: claim for claim, endings in ENDINGS.items() for ending in endi
 COMPRESSED = (".gz",)
 """Endings that leave the claim to what stands before them, where that says something else."""
 
+PACKAGES = frozenset({"site-packages", "dist-packages"})
+"""Folders in which a .pth file tells Python where to look for modules."""
+
 STOPS: dict[Claim, frozenset[Content]] = {
     Claim.CHECKPOINT: frozenset(Content) - {Content.NO_RECURRENCE},
     Claim.SHARED: frozenset({Content.ABSENT, Content.UNREADABLE, Content.UNMEASURED}),
@@ -74,7 +77,9 @@ def claim_of(path: str) -> Claim:
     >>> [claim_of(name).name for name in ("runs/best.PT", "scaler.pkl", "README", "corpus.csv.gz")]
     ['CHECKPOINT', 'SHARED', 'UNKNOWN', 'OTHER']
     """
-    name = os.path.basename(path).lower()  # noqa: PTH119 (a hostile path need not survive Path())
+    folder, name = os.path.split(path.lower())
+    if name.endswith(".pth") and os.path.basename(folder) in PACKAGES:  # noqa: PTH119 (a hostile path need not survive Path())
+        return Claim.OTHER
     inner = name
     for ending in COMPRESSED:
         inner = inner.removesuffix(ending)

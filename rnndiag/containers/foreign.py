@@ -204,7 +204,6 @@ PACKED: tuple[Packed, ...] = (
     ),
     _packed("a .pt2 exported program", r"(?:.*/)?archive_format", WITH_TORCH),
     _packed("a Keras model", r"model\.weights\.h5", WITH_TORCH),
-    _packed("a TorchServe archive", r"MAR-INF/MANIFEST\.json", "unpack it, and name the model"),
     _packed("a CoreML package", r"(?:.*/)?Data/com\.apple\.CoreML/.*"),
     _packed("a TensorFlow SavedModel", r"(?:.*/)?saved_model\.pb", WITH_TORCH),
     Packed("an Office document", r"\[Content_Types\]\.xml"),

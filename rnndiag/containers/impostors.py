@@ -37,7 +37,9 @@ class Impostor:
 
 
 def _starts_text(*words: bytes) -> Callable[[bytes], bool]:
-    return lambda head: head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(words)
+    return lambda head: (
+        head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(words) and is_text(head)
+    )
 
 
 def _matches(pattern: bytes) -> Callable[[bytes], bool]:
@@ -76,9 +78,9 @@ def _is_cut_legacy(head: bytes) -> bool:
 
 _WEB_PAGE = rb"(?:<!--.{,1000}?-->\s*)?<(?:!doctype html|html|head|body|title|meta)\b"
 _XML_ERROR = rb"(?:<\?xml[^>]*>\s*)?<\w*error\b"
-_JSON_ERROR = rb'\{\s*"(?:errors?|message|msg|detail|status|status_?code|code|reason|title)"'
+_JSON_ERROR = rb'\{\s*"(?:errors?|message|msg|detail|status|status_?code|code)"'
 _REPLY = (
-    rb"(?:(?:error|http/[\d.]+)?:?\s*[45]\d\d\b[: -]*|error\b|"
+    rb"(?:(?:error|http/[\d.]+)?:?\s*[45]\d\d[: -]+[a-z]|error\b|"
     rb"(?:\w+ )?(?:is )?not found\b|access (?:is )?denied|permission denied|forbidden|"
     rb"unauthori[sz]ed|invalid (?:user|credential|token)|internal (?:server )?error|bad gateway|"
     rb"bad request|(?:service|temporarily) unavailable|gateway time-?out|too many requests|"
@@ -87,13 +89,6 @@ _REPLY = (
 """What a server says in words, in place of a file."""
 
 _LONGEST_REPLY = 1000
-_PATH_LINE = rb"(?:import[ \t].*|#.*|(?![a-z]+:)[^\s<>{}\"]*[/\\][^\s<>{}\"]*|\.*)"
-"""A line of a .pth file of Python's site-packages: an import, a remark, or a path."""
-
-
-def _is_python_path(head: bytes) -> bool:
-    lines = head.split(b"\n") if len(head) < HEAD_BYTES else head.split(b"\n")[:-1]
-    return any(map(bytes.strip, lines)) and all(re.fullmatch(_PATH_LINE, line.strip()) for line in lines)
 
 
 def _not(
@@ -177,8 +172,6 @@ def _explanations(head: bytes, source: Readable) -> Iterator[RnndiagError]:
         yield _in_its_place("a file of zeros")
     if source.size <= _LONGEST_REPLY and is_text(head) and _matches(_REPLY)(head):
         yield _in_its_place("an error reply")
-    if is_text(head) and _is_python_path(head):
-        yield _not("a path file of Python", content=Content.NO_RECURRENCE)
     yield from (impostor.failure for impostor in IMPOSTORS if impostor.is_it(head))
     start = max(0, source.size - HEAD_BYTES)
     tail = source.read_at(start, source.size - start)

@@ -65,10 +65,10 @@ def _first(raw: bytes) -> Field | None:
 
 def _versioned(head: bytes, least: int, most: int) -> Field | None:
     """The second field of a message that begins with a version in the range, as field 1."""
-    first, *others = [*fields(head)][:2] or [None]
-    if first is None or not others or first.number != 1 or not first.is_number:
+    found = [*fields(head)][:2]
+    if len(found) < 2 or found[0].number != 1 or not found[0].is_number:
         return None
-    return others[0] if least <= first.value <= most else None
+    return found[1] if least <= found[0].value <= most else None
 
 
 def is_onnx(head: bytes) -> bool:

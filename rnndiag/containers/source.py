@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from rnndiag.containers.failures import cannot_open, damaged, empty, out_of_memory, truncated
 from rnndiag.containers.readable import Readable
-from rnndiag.errors import reason
+from rnndiag.errors import RnndiagError, reason
 from rnndiag.paths import is_url, nearest_file
 
 _KINDS = (
@@ -165,7 +165,7 @@ def _open_failure(path: str, error: OSError | ValueError) -> Exception:
     return cannot_open(f"it cannot be opened ({reason(error)})", "check the path")
 
 
-def no_such_file(path: str, what: str = "no such file") -> Exception:
+def no_such_file(path: str, what: str = "no such file") -> RnndiagError:
     """RD001 for a path that leads nowhere, with the name that may have been meant."""
     if is_url(path):
         return cannot_open("a URL, and those are not read", "download it and name the copy")
