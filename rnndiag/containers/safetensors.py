@@ -12,7 +12,7 @@ from rnndiag.containers.candidate import Candidate, Container, Contents
 from rnndiag.containers.checkpoint import Skipped, StoredTensor, Value
 from rnndiag.containers.failures import damaged, refused, truncated
 from rnndiag.containers.json_text import json_object
-from rnndiag.containers.readable import HEAD_BYTES, Readable
+from rnndiag.containers.readable import Readable
 from rnndiag.containers.text import printable
 from rnndiag.containers.views import (
     DTYPES,
@@ -31,6 +31,9 @@ _HEADER_STARTS = (b'{"', b"{}", b"{ ", b"{\n", b"{\t", b"{\r")
 
 _MOST_LENGTH = 1 << 48
 """Of a header that a file may claim. The first eight letters of a text claim more than 2^56."""
+
+_LETTERS = 16
+"""Of a header's text that are looked at: noise has a control character among as many."""
 
 _MAX_HEADER_BYTES = 1 << 22
 """About thirty thousand tensors. The reference implementation takes up to 100 MB, which as Python
@@ -63,12 +66,11 @@ DTYPE_NAMES = {ours: theirs for theirs, ours in _DTYPES.items()}
 
 
 def _recognises(candidate: Candidate) -> bool:
-    """By a header's length that can be true, and as much of its text as there is."""
+    """By a header's length that can be true, and the first letters of its text."""
     length = int.from_bytes(candidate.head[:_LENGTH_BYTES], "little")
-    text = candidate.head[_LENGTH_BYTES : _LENGTH_BYTES + min(length, HEAD_BYTES)]
-    if not 2 <= length < _MOST_LENGTH or text[:2] not in _HEADER_STARTS:
-        return False
-    return not any(byte < 0x20 and byte not in b"\t\n\r" for byte in text)
+    text = candidate.head[_LENGTH_BYTES : _LENGTH_BYTES + min(length, _LETTERS)]
+    is_text = not any(byte < 0x20 and byte not in b"\t\n\r" for byte in text)
+    return 2 <= length < _MOST_LENGTH and text[:2] in _HEADER_STARTS and is_text
 
 
 def _read(candidate: Candidate) -> Contents:
