@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rnndiag.cells import build_cell
 from rnndiag.containers import read
@@ -113,11 +113,16 @@ def _files(checkpoint: Checkpoint, companion: Checkpoint | None) -> tuple[Checkp
     return (checkpoint,) if companion is None else (checkpoint, companion)
 
 
-def analyse(checkpoint: Checkpoint, request: Request, require_layers: bool = True) -> FileResult:
+Needed = Literal["layers", "layers if certain", "recurrence"]
+"""What a file must hold to give a result: layers that can be measured; those only where it holds a
+recurrence for certain; or something that looks recurrent, which may all be unrecognised."""
+
+
+def analyse(checkpoint: Checkpoint, request: Request, needed: Needed = "layers") -> FileResult:
     """Recognise and measure everything that was asked for.
 
-    Without `require_layers`, a file whose recurrences are all unrecognised gives a result without
-    layers. Raises RnndiagError: RD004 for more layers than are measured, RD006 without recurrent
+    Unless layers are needed, a file whose recurrences are all unrecognised gives a result without
+    any. Raises RnndiagError: RD004 for more layers than are measured, RD006 without recurrent
     weights, RD007 for a --layer that matches nothing or inputs that fit nothing, and what is wrong
     with the optimizer's own file.
     """
@@ -126,7 +131,9 @@ def analyse(checkpoint: Checkpoint, request: Request, require_layers: bool = Tru
     recognition = recognise(checkpoint, request.declarations)
     outside = _spoilt(checkpoint, recognition, request)
     if not recognition.modules:
-        if require_layers or not (recognition.unrecognised or outside):
+        certain = any(entry.certain for entry in recognition.unrecognised)
+        may_lack = needed == "recurrence" or (needed == "layers if certain" and not certain)
+        if not ((recognition.unrecognised or outside) and may_lack):
             raise explain_absence(checkpoint, recognition)
         return FileResult(checkpoint, recognition, (), state, spoilt=outside, companion=companion)
     modules = _selected(recognition.modules, request.layer)

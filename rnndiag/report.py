@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Literal
 
-from rnndiag.analysis import FileResult, Request, analyse
+from rnndiag.analysis import FileResult, Needed, Request, analyse
 from rnndiag.containers import read
 from rnndiag.errors import InputCode, RnndiagError, out_of_memory
 from rnndiag.rules import DEFAULT_LIMITS, Finding, Judging, Limits, NotApplicable, judge
@@ -89,6 +89,9 @@ class Report:
     allow_empty: bool = False
     """Whether a call that met no checkpoint at all is clean."""
 
+    allow_unmeasured: bool = False
+    """Whether one that met only recurrences that cannot be measured is."""
+
     baseline: Comparison | None = None
     """Of a gate that was given one: its findings then say how they stand to it."""
 
@@ -119,8 +122,12 @@ class Report:
 
     @property
     def measured(self) -> bool:
-        """Whether any recurrent layer of any file was looked at."""
-        return any(file.result is None or file.result.layers for file in self.files)
+        """Whether any recurrent layer of any file was looked at, or need not be."""
+        # A file without layers is among these only for its recurrences that were not measured.
+        return any(
+            file.result is None or file.result.layers or self.allow_unmeasured
+            for file in self.files
+        )
 
     @property
     def judged(self) -> bool:
@@ -179,18 +186,21 @@ def report_file(
     shown_as: str | None = None,
     named: bool = True,
     judging: Judging | None = None,
+    allow_unmeasured: bool = False,
 ) -> FileReport:
     """Read, measure and judge one file; an input error becomes part of the report.
 
-    A file that was not named but met in a folder may hold recurrences of which none is measured:
-    that is a finding then, where a named one gets an error.
+    Where nothing that looks recurrent could be measured, a named file gets an error, and one that
+    was met in a folder gets it where a recurrence is certain; else that is a finding, as it is with
+    `allow_unmeasured`.
     """
     shown = path if shown_as is None else shown_as
     if advice is not None and request.trace is not None:
         # Truncation advice rests on it; nothing else needs it.
         request = replace(request, trace=replace(request.trace, compare_lags=True))
     try:
-        result = analyse(read(path, request.verify), request, require_layers=named)
+        checkpoint = read(path, request.verify)
+        result = analyse(checkpoint, request, _needed(named, allow_unmeasured))
     except RnndiagError as error:
         return FileReport(shown, error=error)
     except MemoryError as error:
@@ -206,6 +216,12 @@ def report_file(
         not_applicable=judgement.not_applicable,
         limits=limits,
     )
+
+
+def _needed(named: bool, allow_unmeasured: bool) -> Needed:
+    if allow_unmeasured:
+        return "recurrence"
+    return "layers" if named else "layers if certain"
 
 
 def _advised(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rnndiag.containers.checkpoint import Checkpoint, StoredTensor
 from rnndiag.containers.folders import is_file
 from rnndiag.containers.standard_input import NAME as STANDARD_INPUT
-from rnndiag.errors import InputCode, RnndiagError
+from rnndiag.errors import Content, InputCode, RnndiagError
 from rnndiag.recognise.declare import FORM
 from rnndiag.recognise.layers import Recognition, Unrecognised
 from rnndiag.recognise.listing import listed
@@ -26,6 +26,8 @@ def explain_absence(checkpoint: Checkpoint, recognition: Recognition) -> Rnndiag
     tensors = model_tensors(checkpoint)
     if not tensors:
         return _empty(checkpoint)
+    if list(tensors) == [""]:
+        return _bare(tensors[""].shape)
     if recognition.unrecognised:
         return _unmeasured(recognition.unrecognised, checkpoint)
     keys = sorted(tensors, key=lambda name: -_likeness(name, tensors[name]))
@@ -59,6 +61,7 @@ def _unread(gaps: Sequence[Unrecognised], checkpoint: Checkpoint) -> RnndiagErro
         f"recurrent weights that are not read: {first.name}: {first.reason}{more}"
         f"{_wanted(checkpoint)}",
         "save the whole state_dict, as dense floating-point tensors",
+        Content.UNMEASURED,
     )
 
 
@@ -70,6 +73,15 @@ def _empty(checkpoint: Checkpoint) -> RnndiagError:
         f"no recurrent weights found{_object(checkpoint)}: the file holds {what}"
         f"{_left_out(checkpoint)}{_wanted(checkpoint)}",
         _beside(checkpoint) or "name the file that holds the model's weights",
+    )
+
+
+def _bare(shape: tuple[int, ...]) -> RnndiagError:
+    """The error for a tensor or an array that was saved by itself."""
+    return RnndiagError(
+        InputCode.NO_RECURRENT_WEIGHTS,
+        f"no recurrent weights found: the file is one tensor of shape {shape}, without a name",
+        "save the model's whole state_dict",
     )
 
 
@@ -99,6 +111,7 @@ def _unmeasured(entries: Sequence[Unrecognised], checkpoint: Checkpoint) -> Rnnd
         f"no recurrent weights could be measured: {first.name} {first.shape}{more}: {first.reason}"
         f"{_wanted(checkpoint)}",
         f"rnndiag measures nn.RNN, nn.GRU, nn.LSTM{further}",
+        Content.UNMEASURED if any(entry.certain for entry in entries) else None,
     )
 
 

@@ -32,7 +32,7 @@ def check(result: FileResult, rule: Rule) -> Iterable[Finding]:
             f"{_said(entry)}, was not measured: {entry.reason}",
             _remedy(entry),
             {"shape": "x".join(map(str, entry.shape))},
-            "error" if entry.certain else "warning",
+            None if entry.certain else rule.milder,
         )
     for item in result.layers:
         if item.not_measured is not None and not item.weights.non_finite:
@@ -41,7 +41,7 @@ def check(result: FileResult, rule: Rule) -> Iterable[Finding]:
                 f"recurrent, was not measured: {item.not_measured}",
                 "choose modules with --layer, or check this one by itself",
                 {"reason": item.not_measured},
-                "warning",
+                rule.milder,
             )
 
 

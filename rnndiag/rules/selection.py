@@ -126,6 +126,11 @@ class Judging:
                 choice = choice.and_also(more)
         return choice
 
+    def with_severity(self, code: str, severity: Severity) -> Judging:
+        """The same with a severity that is not a configuration's to change, for every path."""
+        choice = Choice(settings={code: RuleSetting(severity)})
+        return replace(self, by_path=(*self.by_path, ("*", choice)))
+
     def needs(self, measurement: Measurement) -> bool:
         """Whether any rule, for whatever path, looks at a measurement."""
         choices = (self.choice, *(self.choice.and_also(more) for _, more in self.by_path))

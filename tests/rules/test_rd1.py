@@ -189,7 +189,7 @@ def test_rd104_is_silent_about_linear_layers(tmp_path):
 
 def test_rd104_is_all_that_judges_a_file_without_layers(tmp_path):
     torch.save({"cell.h2h.weight": torch.randn(6, 6)}, tmp_path / "m.pt")
-    result = analyse(read(str(tmp_path / "m.pt")), Request(), require_layers=False)
+    result = analyse(read(str(tmp_path / "m.pt")), Request(), "recurrence")
     judged = judge(result)
     assert judged.judged == ("RD104",)
     assert {none.reason for none in judged.not_applicable} == {

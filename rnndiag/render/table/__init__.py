@@ -38,6 +38,8 @@ def render(report: Report, screen: Screen) -> str:
 def _parts(report: Report, screen: Screen) -> Iterator[RenderableType]:
     if report.command == "diff":
         yield from comparing.show(report, screen)
+        if report.skipped_files:
+            yield closing.skipped(report)
         return
     if report.command == "check":
         yield from _gate(report)
