@@ -20,7 +20,7 @@ from rnndiag.containers.tar_archive import TAR, is_tar
 from rnndiag.containers.torch_legacy import is_legacy
 from rnndiag.containers.wrapping import Members, Room, Wrapping
 from rnndiag.containers.zip_archive import is_zip
-from rnndiag.errors import RnndiagError
+from rnndiag.errors import Content, RnndiagError
 
 _CHUNK_BYTES = 1 << 16
 
@@ -206,7 +206,9 @@ class _Packing:
         try:
             return self.engine()
         except ImportError:  # a Python that was built without the library
-            raise unsupported(f"{self.name}: this Python cannot unpack it", self.remedy) from None
+            raise unsupported(
+                f"{self.name}: this Python cannot unpack it", self.remedy, Content.UNREADABLE
+            ) from None
 
     def _unpacked(self, engine: _Engine, raw: bytes) -> bytes:
         expected: tuple[type[Exception], ...] = (zlib.error, OSError, ValueError, EOFError)
