@@ -38,7 +38,7 @@ def recognise(checkpoint: Checkpoint, declarations: Sequence[Declaration] = ()) 
         module, said = (None, []) if stack.module in incomplete else build(stack, checkpoint.values)
         (broken if module is None else measured).update(stack.names)
         modules += [] if module is None else [module]
-        complaints += [Found(entry, tuple(stack.names), kind_of(entry.reason)) for entry in said]
+        complaints += [Found.said(entry, stack.names, kind_of(entry.reason)) for entry in said]
     modules = _without_copies(modules)
     found = lookalikes(tensors, measured, broken, checkpoint.values)
     for declaration in declarations:
@@ -64,7 +64,7 @@ def _unmeasured(
     """What no declaration took up. A recurrence of a known kind is not a damaged one of another."""
     known = {name for each in found for name in each.names}
     left = [each for each in complaints if known.isdisjoint(each.names)]
-    yield from grouped([each for each in left if each.entry.name not in used])
+    yield from grouped([each for each in left if each.name not in used])
     yield from grouped([each for each in found if used.isdisjoint(each.names)])
 
 

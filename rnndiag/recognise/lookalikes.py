@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 
 from rnndiag.containers.checkpoint import StoredTensor, Value
 from rnndiag.recognise.families.base import ELSEWHERE, TWO_MATRICES, plain
@@ -59,11 +60,21 @@ class Surroundings:
 class Found:
     """One recurrence and the tensors that are it."""
 
-    entry: Unrecognised
+    name: str
+    shape: tuple[int, ...]
+    certain: bool
     names: tuple[str, ...]
 
+    reason: Callable[[], str]
+    """Asked for once of all that are alike."""
+
     kind: str = ""
-    """What its reason begins with, where others may be like it."""
+    """What the reason begins with, where others may be like it."""
+
+    @classmethod
+    def said(cls, entry: Unrecognised, names: Collection[str], kind: str) -> Found:
+        """One whose reason is known."""
+        return cls(entry.name, entry.shape, entry.certain, tuple(names), lambda: entry.reason, kind)
 
 
 def lookalikes(
@@ -84,20 +95,22 @@ def lookalikes(
     claimed = {*measured, *broken}
     for match in Siblings(tensors, measured).matches():
         first = match.names[0]
-        if match.family.cell is not None and parse(first) is not None:
+        if match.family.outside is ELSEWHERE and parse(first) is not None:
             continue  # One of PyTorch's own that is damaged: what is wrong with it is said there.
         claimed |= set(match.names)
         if tensors[first].identity not in seen:
             seen.add(tensors[first].identity)
-            found.append(Found(_of_family(match, around), match.names, match.family.kind))
+            reason = functools.partial(_reason, match, around)
+            certain, kind = match.family.certain, match.family.kind
+            found.append(Found(first, around.shape(first), certain, match.names, reason, kind))
     for name, tensor in tensors.items():
         if name in claimed or not tensor.is_floating or not tensor.size:
             continue
-        reason = side_by_side(name, around) or dense(name, around)
-        if reason is not None and tensor.identity not in seen:
+        said = side_by_side(name, around) or dense(name, around)
+        if said is not None and tensor.identity not in seen:
             seen.add(tensor.identity)
-            kind = re.split("[;,]", reason)[0]
-            found.append(Found(Unrecognised(name, tensor.shape, reason), (name,), kind))
+            entry = Unrecognised(name, tensor.shape, said)
+            found.append(Found.said(entry, (name,), re.split("[;,]", said)[0]))
     return found
 
 
@@ -105,16 +118,16 @@ def grouped(found: Collection[Found]) -> Iterator[Unrecognised]:
     """One entry for all layers of one network, which differ in their numbers and directions."""
     groups: dict[tuple[object, ...], list[Found]] = {}
     for each in found:
-        alike = NUMBERED.sub("", each.entry.name)
-        own = "" if each.kind else each.entry.name  # What has no kind is like nothing else.
-        groups.setdefault((alike, each.entry.certain, each.kind, own), []).append(each)
+        alike = NUMBERED.sub("", each.name)
+        own = "" if each.kind else each.name  # What has no kind is like nothing else.
+        groups.setdefault((alike, each.certain, each.kind, own), []).append(each)
     for first, *others in groups.values():
-        more = f" ({len(others) + 1} such layers, first {first.entry.name})" if others else ""
-        rest = first.entry.reason.removeprefix(first.kind)
-        yield replace(first.entry, reason=f"{first.kind}{more}{rest}")
+        more = f" ({len(others) + 1} such layers, first {first.name})" if others else ""
+        reason = f"{first.kind}{more}{first.reason().removeprefix(first.kind)}"
+        yield Unrecognised(first.name, first.shape, reason, first.certain)
 
 
-def _of_family(match: Match, around: Surroundings) -> Unrecognised:
+def _reason(match: Match, around: Surroundings) -> str:
     """What a family's recurrence is, by which tensors, and whether it can be declared."""
     family = match.family
     first = match.names[0]
@@ -125,7 +138,7 @@ def _of_family(match: Match, around: Surroundings) -> Unrecognised:
         reason += f"; {family.why}"
     if family.cell is not None:
         reason += f"; {around.proposals.of(first, match.names[1], family.cell)}"
-    return Unrecognised(first, around.shape(first), reason, family.certain)
+    return reason
 
 
 def side_by_side(name: str, around: Surroundings) -> str | None:

@@ -33,7 +33,9 @@ NORMS = frozenset({"norm", "layernorm", "batchnorm", "ln", "bn", "gamma", "beta"
 LEAK_SETTINGS = frozenset({"leak", "leak_rate", "leaking_rate", "alpha", "tau", "dt"})
 """Plain numbers that a pickled module keeps."""
 
-BIAS = re.compile(r"(?:.*_)?b(?:ias)?_?(?:hh|h|hn|rec|ih|xh|x|in|i|hidden|input)?(?:\.bias)?[0-9]*")
+BIAS = re.compile(
+    r"(?P<before>(?:.*_)?)b(?:ias)?_?(?:hh|h|hn|rec|ih|xh|x|in|i|hidden|input)?(?:\.bias)?[0-9]*"
+)
 """Vectors named as a bias for the whole module: `b`, `b_rec`, `bias_hh`."""
 
 CONDITION: Mapping[CellKind, str] = {
@@ -44,20 +46,48 @@ CONDITION: Mapping[CellKind, str] = {
 """What neither names nor shapes tell."""
 
 
-def alters(said: Sequence[str], shape: Shape, hidden: Shape, inputs: Shape) -> bool:
-    """Whether a tensor takes part in a cell's step: by its words, and by a size that is the cell's.
+MOST = 8
+"""Tensors of one module that are looked at for a message: it shows fewer."""
+
+
+def sizes_of_step(hidden: Shape, inputs: Shape, norm: bool) -> set[Shape]:
+    """The shapes that a tensor which takes part in a cell's step may have.
 
     One number, one a unit or a row, or one an entry of either matrix: a mask of another size is
-    somebody else's.
+    somebody else's. A norm has one a unit or a row.
     """
     rows, units = hidden
-    vectors = {(units,), (rows,)}
-    if not NORMS.isdisjoint(said):
-        return shape in vectors
-    if ALTERING.isdisjoint(said):
+    vectors: set[Shape] = {(units,), (rows,)}
+    if norm:
+        return vectors
+    one: set[Shape] = {(), (1,), (1, 1), (1, units), (units, 1), (1, rows), (rows, 1)}
+    return vectors | one | {(units, units), hidden, hidden[::-1], inputs, inputs[::-1]}
+
+
+def alters(said: Sequence[str], shape: Shape, hidden: Shape, inputs: Shape) -> bool:
+    """Whether a tensor takes part in a cell's step, by its words and by its size."""
+    norm = not NORMS.isdisjoint(said)
+    if not norm and ALTERING.isdisjoint(said):
         return False
-    own = vectors | {(), (1,), (1, 1), (1, units), (units, 1), (1, rows), (rows, 1), (units, units)}
-    return shape in own | {hidden, hidden[::-1], inputs, inputs[::-1]}
+    return shape in sizes_of_step(hidden, inputs, norm)
+
+
+class _Module:
+    """What of a module and of the modules in it may matter to a cell, so that many can ask."""
+
+    def __init__(self, scope: str, names: Sequence[str], shapes: Mapping[str, Shape]) -> None:
+        self.altering: dict[tuple[bool, Shape], list[str]] = {}
+        self.biases: dict[tuple[str, str], list[str]] = {}
+        for name in names:
+            local = name[len(scope) :].lstrip(".")
+            said = words(local)
+            norm = not NORMS.isdisjoint(said)
+            if norm or not ALTERING.isdisjoint(said):
+                self.altering.setdefault((norm, shapes[name]), []).append(name)
+            bias = BIAS.fullmatch(local.lower()) if parent(name) == scope else None
+            if bias is not None:
+                key = (bias["before"], _number(name))
+                self.biases.setdefault(key, []).append(name)
 
 
 class Proposals:
@@ -72,6 +102,7 @@ class Proposals:
         self._tensors = tensors
         self._values = values
         self._near = near
+        self._modules: dict[str, _Module] = {}
 
     @cached_property
     def _below(self) -> Mapping[str, list[str]]:
@@ -99,12 +130,20 @@ class Proposals:
         without = f" ({listed(left_out)} left out)" if left_out else ""
         return f"{CONDITION[cell]}{without}, {DECLARABLE} {line}"
 
+    def _module(self, scope: str) -> _Module:
+        if scope not in self._modules:
+            names = self._below.get(scope, [])
+            shapes = {name: self._tensors[name].shape for name in names}
+            self._modules[scope] = _Module(scope, names, shapes)
+        return self._modules[scope]
+
     def _altering(self, scope: str, hidden: str, inputs: str) -> Iterator[str]:
         """Tensors of the same module that a plain cell does not have."""
-        shapes = self._tensors[hidden].shape, self._tensors[inputs].shape
-        for name in self._below.get(scope, ()):
-            if alters(words(name[len(scope) :]), self._tensors[name].shape, *shapes):
-                yield name
+        altering = self._module(scope).altering
+        for norm in (False, True):
+            sizes = sizes_of_step(self._tensors[hidden].shape, self._tensors[inputs].shape, norm)
+            for shape in sorted(sizes):
+                yield from altering.get((norm, shape), ())[:MOST]
 
     def _settings(self, scope: str) -> Iterator[str]:
         """Numbers of the same module, as a pickled one keeps them."""
@@ -127,14 +166,12 @@ class Proposals:
         A cell has two; which of three they are cannot be told, nor what a column's are.
         """
         rows = self._tensors[hidden].shape[0]
-        number = _number(hidden)
         own = [self._near.bias_of(inputs), self._near.bias_of(hidden)]
+        local = hidden[len(scope) :].lstrip(".").lower()
+        starts = ["", *(local[: at + 1] for at, letter in enumerate(local) if letter == "_")]
+        biases = self._module(scope).biases
         shared = [
-            name
-            for name in self._below.get(scope, ())
-            if parent(name) == scope
-            and BIAS.fullmatch(name[len(scope) :].lstrip(".").lower())
-            and _number(name) == number
+            name for start in starts for name in biases.get((start, _number(hidden)), ())[:MOST]
         ]
         named = [name for name in dict.fromkeys((*own, *shared)) if name is not None]
         usable = [name for name in named if is_bias(self._tensors[name], rows)]

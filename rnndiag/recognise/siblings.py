@@ -8,7 +8,7 @@ from functools import cache
 from typing import NamedTuple
 
 from rnndiag.containers.checkpoint import StoredTensor
-from rnndiag.recognise.families import FAMILIES, Family, Row
+from rnndiag.recognise.families import FAMILIES, Family
 from rnndiag.recognise.families.base import alternatives, plain
 from rnndiag.recognise.shapes import solve
 
@@ -57,15 +57,15 @@ class Siblings:
     def matches(self) -> Iterator[Match]:
         """Every family that is there, each tensor in one of them, in the table's order."""
         found: set[str] = set()
-        for row, place in self._places():
+        for rank, place in self._places():
             if place.name in found:
                 continue
-            match = next(filter(None, (self._match(each, place) for each in row.families())), None)
+            match = next(filter(None, (self._match(each, place) for each in _families(rank))), None)
             if match is not None and found.isdisjoint(match.names[: match.needed]):
                 found |= set(match.names)
                 yield match
 
-    def _places(self) -> list[tuple[Row, Place]]:
+    def _places(self) -> list[tuple[int, Place]]:
         """Where it is worth looking, the first families first, then in the order of the file."""
         places = []
         looked_at: dict[str, list[tuple[int, str, str]]] = {}  # Layers repeat the same few names.
@@ -78,7 +78,7 @@ class Siblings:
                     prefix = whole.removesuffix(tail).removesuffix(suffix)
                     places.append((rank, Place(name, prefix, tail)))
         places.sort(key=lambda item: item[0])
-        return [(FAMILIES[rank], place) for rank, place in places]
+        return places
 
     def _match(self, family: Family, place: Place) -> Match | None:
         """The family at this place."""
@@ -140,6 +140,12 @@ def _rows() -> dict[str, list[int]]:
         for anchor in row.anchors():
             found.setdefault(anchor, []).append(rank)
     return found
+
+
+@cache
+def _families(rank: int) -> tuple[Family, ...]:
+    """Those of one row, made once."""
+    return FAMILIES[rank].families()
 
 
 def _anchors(local: str) -> list[tuple[int, str, str]]:

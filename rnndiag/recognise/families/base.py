@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import NamedTuple, Protocol
 
 from rnndiag.recognise.layers import CellKind
@@ -32,6 +33,7 @@ def plain(name: str) -> str:
     return dotted.removesuffix(":0").removesuffix(".weight")
 
 
+@cache
 def alternatives(suffix: str) -> list[str]:
     """The plain suffixes that one entry of a table stands for.
 
