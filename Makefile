@@ -10,10 +10,10 @@ DEVELOP := $(VENV)/.develop
 DOCUMENT := $(VENV)/.document
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types docs readme bench fuzz clean
+.PHONY: help demo test exhaustive lint format types docs readme bench fuzz clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
 
 demo: $(RUNTIME) ## install without torch and look at the bundled checkpoint
 	$(BIN)/rnndiag spectrum
@@ -21,6 +21,9 @@ demo: $(RUNTIME) ## install without torch and look at the bundled checkpoint
 
 test: $(DEVELOP) ## run the tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+
+exhaustive: $(DEVELOP) ## run the tests that repeat a thing at one more size, which `test` leaves out
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup -m exhaustive
 
 lint: $(DEVELOP) ## ruff: rules and formatting
 	$(BIN)/ruff check .

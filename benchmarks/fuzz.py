@@ -26,6 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from containers.archives import PACKINGS  # noqa: E402 (found just above)
 from containers.mutations import LIMITS, Change, changed, outcome  # noqa: E402 (found just above)
 
 MAX_SEED_BYTES = 1_000_000
@@ -73,16 +74,46 @@ def made(folder: Path) -> None:
     save_file(state, folder / "shard.safetensors")
     index = {"weight_map": dict.fromkeys(state, "shard.safetensors")}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index), "utf-8")
+    wrapped(folder, {**arrays, "objects": np.array([None, "a"], object)})
 
 
-def seeds(folder: Path) -> list[Path]:
-    """What is mutated."""
+def wrapped(folder: Path, arrays: dict[str, object]) -> None:
+    """Write the same weights as joblib dumps them, and in everything that may wrap a checkpoint."""
+    import pickle
+    import zipfile
+
+    import joblib
+    from containers.archives import lstm_bytes, tar_of, zip_of
+
+    for method in (None, "zlib", "gzip", "bz2", "lzma", "xz"):
+        for protocol in (0, 2, 4):
+            path = folder / f"{method}{protocol}.joblib"
+            joblib.dump(arrays, path, compress=(method, 3) if method else 0, protocol=protocol)
+    saved, legacy = lstm_bytes(), lstm_bytes(legacy=True)
+    for name, pack in PACKINGS.items():
+        (folder / f"{name}.packed").write_bytes(pack(saved))
+    members = {"c" * 150: b"{}", "./weights.th": legacy, "a/scaler.pkl": pickle.dumps(3)}
+    archives = {"tar": tar_of(members), "zip": zip_of(members)}
+    archives["deflated"] = zip_of(members, zipfile.ZIP_DEFLATED)
+    archives["tgz"] = PACKINGS["gzip"](archives["tar"])
+    archives["nested"] = zip_of({"model.tar.gz": archives["tgz"], "a": b"a"})
+    archives["bytes"] = pickle.dumps({"net": saved, "old": [legacy, bytearray(saved)]})
+    for name, data in archives.items():
+        (folder / f"{name}.archive").write_bytes(data)
+
+
+def seeds(folder: Path, only: str) -> list[Path]:
+    """What is mutated: the files whose names fit the pattern."""
     files = [
         *sorted((ROOT.parent / "shared" / "checkpoints").glob("*")),
         *sorted((ROOT / "fixtures").glob("*.pt")),
         *sorted(folder.glob("*")),
     ]
-    return [path for path in files if path.is_file() and path.stat().st_size <= MAX_SEED_BYTES]
+    return [
+        path
+        for path in files
+        if path.match(only) and path.is_file() and path.stat().st_size <= MAX_SEED_BYTES
+    ]
 
 
 def mutated(whole: bytes, payload: bytes, dice: random.Random) -> bytes:
@@ -90,6 +121,14 @@ def mutated(whole: bytes, payload: bytes, dice: random.Random) -> bytes:
     count = dice.choice((1, 1, 2, 4))
     changes = [Change(*(dice.randrange(limit) for limit in LIMITS)) for _ in range(count)]
     return changed(whole, changes, payload)
+
+
+def one(folder: Path, path: Path, whole: bytes, payload: bytes, dice: random.Random) -> bytes:
+    """A mutated file. Of a packed one, every other time the content is changed and packed again."""
+    if path.suffix != ".packed" or dice.randrange(2):
+        return mutated(whole, payload, dice)
+    content = (folder / "seeds" / dice.choice(("tar.archive", "None4.joblib"))).read_bytes()
+    return PACKINGS[path.stem](mutated(content, payload, dice))
 
 
 def fate(path: Path) -> str:
@@ -112,7 +151,7 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def work(folder: Path, start: int, count: int) -> None:
+def work(folder: Path, start: int, count: int, only: str) -> None:
     """Print the outcomes of inputs start … start + count, and the peak of memory, as JSON."""
 
     def stop(*_: object) -> None:
@@ -120,7 +159,7 @@ def work(folder: Path, start: int, count: int) -> None:
 
     signal.signal(signal.SIGALRM, stop)
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
-    files = [(path, path.read_bytes()) for path in seeds(folder / "seeds")]
+    files = [(path, path.read_bytes()) for path in seeds(folder / "seeds", only)]
     marker = folder / "marker"
     payload = f"cos\nsystem\n(Vtouch {marker}\ntR".encode()
     counts: collections.Counter[str] = collections.Counter()
@@ -131,7 +170,7 @@ def work(folder: Path, start: int, count: int) -> None:
             dice = random.Random(number)
             path, whole = dice.choice(files)
             target = Path(own, "mutated")
-            target.write_bytes(mutated(whole, payload, dice))
+            target.write_bytes(one(folder, path, whole, payload, dice))
             result = fate(target)
             counts[result] += 1
             if peak_memory() > MEMORY:
@@ -141,10 +180,12 @@ def work(folder: Path, start: int, count: int) -> None:
     print(json.dumps({"counts": counts, "peak": peak_memory()}))
 
 
-def run_chunk(folder: Path, start: int, count: int) -> tuple[collections.Counter[str], int]:
+def run_chunk(
+    folder: Path, start: int, count: int, only: str
+) -> tuple[collections.Counter[str], int]:
     """One worker process: counts and peak of memory. One that dies counts as a crash."""
     command = [sys.executable, __file__, "--work", str(folder), "--start", str(start)]
-    command += ["--inputs", str(count)]
+    command += ["--inputs", str(count), "--only", only]
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=False)
     if done.returncode:
@@ -160,10 +201,11 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=100_000)
     parser.add_argument("--start", type=int, default=0, help="number of the first input")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--only", default="*", help="names of the files to mutate, as a pattern")
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.work:
-        work(given.work, given.start, given.inputs)
+        work(given.work, given.start, given.inputs, given.only)
         return 0
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(given.workers) as pool:
         folder = Path(name)
@@ -171,7 +213,9 @@ def main() -> int:
         made(folder / "seeds")
         end = given.start + given.inputs
         starts = range(given.start, end, CHUNK)
-        chunks = list(pool.map(lambda s: run_chunk(folder, s, min(CHUNK, end - s)), starts))
+        chunks = list(
+            pool.map(lambda s: run_chunk(folder, s, min(CHUNK, end - s), given.only), starts)
+        )
         counts = sum((counts for counts, _ in chunks), collections.Counter[str]())
         counts["payload executed"] = int((folder / "marker").exists())
     return report(counts, max(peak for _, peak in chunks))

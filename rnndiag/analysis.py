@@ -5,13 +5,14 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rnndiag.cells import build_cell
 from rnndiag.containers import read
 from rnndiag.containers.checkpoint import Checkpoint
 from rnndiag.containers.configurations import Configurations
 from rnndiag.errors import InputCode, RnndiagError
+from rnndiag.measure.spoilt import Spoilt, is_all_nan, spoilt
 from rnndiag.measure.training_scale import TrainingScale, training_scales
 from rnndiag.measure.training_state import TrainingState, training_state
 from rnndiag.measure.weights import WeightHealth, measure_weights
@@ -19,6 +20,8 @@ from rnndiag.progress import Progress, Silent
 from rnndiag.recognise import Declaration, explain_absence, recognise
 from rnndiag.recognise.layers import ROOT, Recognition, RecurrentLayer, RecurrentModule
 from rnndiag.recognise.lengths import LengthBasis, SequenceLength
+from rnndiag.recognise.listing import listed
+from rnndiag.recognise.model_weights import weights_outside
 from rnndiag.task import ConfiguredLengths
 
 if TYPE_CHECKING:
@@ -45,6 +48,10 @@ class Request:
     trace: TraceRequest | None = None
     training_state: bool = True
     """Whether to read what an optimizer left in the file."""
+
+    other_weights: bool = False
+    """Whether to look for NaN in the model's tensors outside the recurrence: all of them are read.
+    """
 
     layer: str | None = None
     """Glob on the layers' labels or their modules' names; None: all of them."""
@@ -118,6 +125,9 @@ class FileResult:
     memory: int | None = None
     """Steps back that the task needs, where the user says so."""
 
+    spoilt: tuple[Spoilt, ...] | None = None
+    """Tensors outside the recurrence with NaN; None where nobody looked."""
+
     companion: Checkpoint | None = None
     """The file that holds the optimizer's state, where it is one of its own."""
 
@@ -141,21 +151,29 @@ def _files(checkpoint: Checkpoint, companion: Checkpoint | None) -> tuple[Checkp
     return (checkpoint,) if companion is None else (checkpoint, companion)
 
 
-def analyse(checkpoint: Checkpoint, request: Request, require_layers: bool = True) -> FileResult:
+Needed = Literal["layers", "layers if certain", "recurrence"]
+"""What a file must hold to give a result: layers that can be measured; those only where it holds a
+recurrence for certain; or something that looks recurrent, which may all be unrecognised."""
+
+
+def analyse(checkpoint: Checkpoint, request: Request, needed: Needed = "layers") -> FileResult:
     """Recognise and measure everything that was asked for.
 
-    Without `require_layers`, a file whose recurrences are all unrecognised gives a result without
-    layers. Raises RnndiagError: RD004 for more layers than are measured, RD006 without recurrent
+    Unless layers are needed, a file whose recurrences are all unrecognised gives a result without
+    any. Raises RnndiagError: RD004 for more layers than are measured, RD006 without recurrent
     weights, RD007 for a --layer that matches nothing or inputs that fit nothing, and what is wrong
     with the optimizer's own file.
     """
     companion = _companion(request.optimizer)
     state = _training_state(checkpoint, companion, request)
     recognition = recognise(checkpoint, request.declarations)
+    outside = _spoilt(checkpoint, recognition, request)
     if not recognition.modules:
-        if require_layers or not recognition.unrecognised:
+        certain = any(entry.certain for entry in recognition.unrecognised)
+        may_lack = needed == "recurrence" or (needed == "layers if certain" and not certain)
+        if not ((recognition.unrecognised or outside) and may_lack):
             raise explain_absence(checkpoint, recognition)
-        return FileResult(checkpoint, recognition, (), state, companion=companion)
+        return FileResult(checkpoint, recognition, (), state, spoilt=outside, companion=companion)
     modules = _selected(recognition.modules, request.layer)
     if request.measures:
         _require_time(modules)
@@ -171,7 +189,25 @@ def analyse(checkpoint: Checkpoint, request: Request, require_layers: bool = Tru
         for result in _measure_module(module, recognition, checkpoint, request, scales)
     ]
     memory = None if request.trace is None else request.trace.memory
-    return FileResult(checkpoint, recognition, tuple(layers), state, length, memory, companion)
+    return FileResult(
+        *(checkpoint, recognition, tuple(layers), state, length, memory, outside, companion)
+    )
+
+
+def _spoilt(
+    checkpoint: Checkpoint, recognition: Recognition, request: Request
+) -> tuple[Spoilt, ...] | None:
+    """What is NaN outside the recurrence, where that is asked for.
+
+    A file with nothing recurrent is read no further than its first finite matrix: most are other
+    people's models and data, with missing values, but one that is NaN throughout is broken.
+    """
+    if not request.other_weights:
+        return None
+    outside = weights_outside(checkpoint, recognition)
+    if recognition.modules or recognition.unrecognised:
+        return spoilt(outside)
+    return spoilt(outside) if checkpoint.container != "npz" and is_all_nan(outside) else ()
 
 
 def _fitted(request: Request, modules: Sequence[RecurrentModule]) -> Request:
@@ -280,9 +316,10 @@ def _measure_module(
     spectra: list[Spectrum | None] = [None] * len(health)
     traces: list[LayerTrace | None] = [None] * len(health)
     reason = None
-    if any(of_layer.non_finite for of_layer in health):
-        reason = "its weights are not finite"
-    elif request.measures:
+    not_finite = [
+        layer.label for layer, own in zip(module.flat, health, strict=True) if own.non_finite
+    ]
+    if request.measures and not not_finite:
         cells = [[build_cell(layer) for layer in layers] for layers in module.layers]
         if request.spectrum or (request.state_map and module.cell == "rnn"):
             spectra = _spectra(module, cells, request.spectrum)
@@ -298,9 +335,22 @@ def _measure_module(
                     )
                 )
     return [
-        LayerResult(*of_layer, not_measured=reason, in_training=scales.get(of_layer[0].label))
+        LayerResult(
+            *of_layer,
+            not_measured=_of_layer(reason, of_layer[1], not_finite),
+            in_training=scales.get(of_layer[0].label),
+        )
         for of_layer in zip(module.flat, health, spectra, traces, strict=True)
     ]
+
+
+def _of_layer(reason: str | None, health: WeightHealth, not_finite: Sequence[str]) -> str | None:
+    """Why one layer was not measured: by its own weights, or by another's of its module."""
+    if not not_finite:
+        return reason
+    if health.non_finite:
+        return "its weights are not finite"
+    return f"it cannot be run: the weights of {listed(not_finite)} are not finite"
 
 
 def _spectra(module: RecurrentModule, cells: Cells, complete: bool) -> list[Spectrum | None]:

@@ -14,7 +14,7 @@ from rnndiag.analysis import FileResult, Request, analyse
 from rnndiag.baseline import TOLERANCE, read_baseline
 from rnndiag.containers import read
 from rnndiag.gate import Batch, check_paths
-from rnndiag.report import FailOn, Report
+from rnndiag.report import FailOn, Report, Setting
 from rnndiag.rules import Judging
 from rnndiag.tracing import TraceRequest
 
@@ -53,16 +53,24 @@ def check(
     judging: Judging | None = None,
     baseline: str | None = None,
     tolerance: float = TOLERANCE,
+    allow_unmeasured: bool = False,
 ) -> Report:
     """Apply the rules to files and folders; `exit_code` is that of the command.
 
     No configuration file is read; `judging` says which rules, all of them by default. `baseline` is
     a file that accepts findings until they are worse by more than the share `tolerance`.
+    `allow_unmeasured` makes notes of recurrences that cannot be measured.
     """
     known = None if baseline is None else read_baseline(baseline)
-    measured = Request(state_map=True, trace=request or TraceRequest())
-    files, skipped = check_paths(paths, measured, Batch(judging=judging or Judging()))
+    measured = Request(state_map=True, trace=request or TraceRequest(), other_weights=True)
+    batch = Batch(judging=judging or Judging(), allow_unmeasured=allow_unmeasured)
+    files, skipped = check_paths(paths, measured, batch)
     comparison = None
     if known is not None:
         files, comparison = accept(files, known, tolerance)
-    return Report("check", {"fail_on": fail_on}, files, skipped, fail_on, baseline=comparison)
+    settings: dict[str, Setting] = {"fail_on": fail_on, "allow_unmeasured": allow_unmeasured}
+    return Report(
+        *("check", settings, files, skipped, fail_on),
+        allow_unmeasured=allow_unmeasured,
+        baseline=comparison,
+    )

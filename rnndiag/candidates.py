@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rnndiag.containers.failures import cannot_open, not_a_checkpoint
-from rnndiag.containers.folders import closed, is_distributed, is_empty, is_folder, is_there
+from rnndiag.containers.folders import closed, is_distributed, is_folder, is_there
 from rnndiag.containers.safetensors_index import shards_in
-from rnndiag.containers.source import special_kind
-from rnndiag.errors import RnndiagError, reason
+from rnndiag.containers.source import no_such_file, special_kind
+from rnndiag.errors import Content, RnndiagError, reason
 from rnndiag.paths import identity, shown_path
-
-EMPTY_PYTHON = (".py", ".pyi", ".typed")
-EMPTY_TEXT = (
-    *(".txt", ".log", ".out", ".err", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".xml"),
-    *(".html", ".sarif", ".yml", ".yaml", ".toml", ".ini", ".cfg", ".lock"),
-)
-"""Endings of files that are often empty, one of them perhaps because this call is to write to it;
-any other empty file may have been a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +47,29 @@ def candidates_of(paths: Sequence[str], allow_empty: bool) -> Iterator[Candidate
             yield replace(candidate, named=candidate.named or file in must)
 
 
+def in_order(paths: Sequence[str]) -> Iterator[Candidate]:
+    """Every file in the order given, a folder's and a pattern's by the numbers in their names.
+
+    A file that was named stands where it was named, as often as it was; another once.
+    """
+    named = {identity(path) for path in paths if not is_folder(path)} - {None}
+    seen = set(named)
+    for path in paths:
+        for candidate in sorted(_meant(path, allow_empty=False), key=_by_numbers):
+            file = identity(candidate.path)
+            if candidate.path == path or file is None or file not in seen:
+                seen.add(file)
+                yield candidate
+
+
+def _by_numbers(candidate: Candidate) -> list[str]:
+    """Where a file stands among others: epoch 9 before epoch 10."""
+    parts = re.split(r"([0-9]+)", shown_path(candidate.path))
+    # A number by its length first: of any length, as a name may be.
+    digits = [part.lstrip("0") if place % 2 else "" for place, part in enumerate(parts)]
+    return [f"{len(d):03}{d}" if d else part for d, part in zip(digits, parts, strict=True)]
+
+
 def _meant(path: str, allow_empty: bool) -> Iterator[Candidate]:
     """A file by itself, a folder's files, a pattern's matches."""
     matches = [path]
@@ -62,16 +78,13 @@ def _meant(path: str, allow_empty: bool) -> Iterator[Candidate]:
         shut = [_no_folder(on, why) for on in _folders_on(path) if (why := closed(on))]
         yield from shut
         if not matches and not shut and not allow_empty:
-            yield Candidate(path, named=True, error=_unmatched())
+            what = "no such file, and as a pattern it matches none"
+            yield Candidate(path, named=True, error=no_such_file(path, what))
     for match in matches:
         if is_folder(match):
             yield from _below(match)
         else:
             yield Candidate(match, named=True)
-
-
-def _unmatched() -> RnndiagError:
-    return cannot_open("no such file, and as a pattern it matches none", "check the path")
 
 
 def _folders_on(pattern: str) -> Iterator[str]:
@@ -107,20 +120,20 @@ def _below(folder: str) -> Iterator[Candidate]:
 
 
 def _met(path: str) -> Candidate:
-    """A file of a folder, unless it can be none."""
+    """A file of a folder, unless a pipe or a device stands there."""
     what = special_kind(path)
-    if path.endswith((*EMPTY_PYTHON, *EMPTY_TEXT)) and is_empty(path):
-        kind = "Python" if path.endswith(EMPTY_PYTHON) else "text"
-        what = f"an empty {kind} file, not a checkpoint"
-    return Candidate(path, named=False, error=not_a_checkpoint(what, "") if what else None)
+    error = not_a_checkpoint(what, "", Content.NO_RECURRENCE) if what else None
+    return Candidate(path, named=False, error=error)
 
 
 def _linked(path: Path) -> Candidate:
     what = "a link to a folder, which is not followed"
-    return Candidate(str(path), named=False, error=not_a_checkpoint(what, ""))
+    error = not_a_checkpoint(what, "", Content.NO_RECURRENCE)
+    return Candidate(str(path), named=False, error=error)
 
 
 def _no_folder(path: str, why: str) -> Candidate:
     what = f"a folder that cannot be looked into: {why}"
     error = cannot_open(what, "make it readable, or name files elsewhere")
-    return Candidate(path, named=False, error=error)
+    # As one that was named: what a folder is called claims nothing for the files in it.
+    return Candidate(path, named=True, error=error)

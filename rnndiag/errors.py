@@ -31,6 +31,39 @@ INPUT_CODES: dict[InputCode, str] = {
 """What each code means, in a line."""
 
 
+class Content(Enum):
+    """What lies in a file that gives no verdict: whether a folder's gate may pass it over."""
+
+    ABSENT = "absent"
+    """Not what the name stands for: no bytes, zeros, a pointer to it, an error page."""
+
+    UNREADABLE = "unreadable"
+    """By its first bytes a checkpoint or an archive, which is cut off, damaged or refused."""
+
+    UNKNOWN = "unknown"
+    """Text, or bytes of no kind that is known."""
+
+    FOREIGN = "foreign"
+    """Whole, and of another format, in which a model may lie."""
+
+    NO_RECURRENCE = "no recurrence"
+    """Whole, and nothing in it is recurrent."""
+
+    UNMEASURED = "unmeasured"
+    """A recurrence for certain, which cannot be measured."""
+
+
+CONTENTS: dict[InputCode, Content] = {
+    InputCode.CANNOT_OPEN: Content.UNREADABLE,
+    InputCode.NOT_A_CHECKPOINT: Content.FOREIGN,
+    InputCode.DAMAGED: Content.UNREADABLE,
+    InputCode.REFUSED: Content.UNREADABLE,
+    InputCode.UNSUPPORTED: Content.FOREIGN,
+    InputCode.NO_RECURRENT_WEIGHTS: Content.NO_RECURRENCE,
+}
+"""What a code says of the content where the error does not say it; the others say nothing of it."""
+
+
 MOST_CHARACTERS = 1000
 """Of what is wrong, and of the remedy: both may hold names, which a file chooses."""
 
@@ -51,9 +84,12 @@ class RnndiagError(Exception):
     RD003 the file is empty; download it again
     """
 
-    def __init__(self, code: InputCode, what: str, remedy: str) -> None:
-        super().__init__(code, what, remedy)
+    def __init__(
+        self, code: InputCode, what: str, remedy: str, content: Content | None = None
+    ) -> None:
+        super().__init__(code, what, remedy, content)
         self.code = code
+        self.content = content or CONTENTS.get(code)
         self.what = shortened(what, MOST_CHARACTERS)
         self.remedy = shortened(remedy, MOST_CHARACTERS)
 

@@ -1,21 +1,23 @@
-"""Many files: named ones must give a verdict, those found in a folder may be no checkpoint."""
+"""Many files: named ones must give a verdict, those met in a folder may be something else."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from rnndiag.analysis import Request
 from rnndiag.candidates import Candidate, candidates_of
+from rnndiag.claims import stops
 from rnndiag.containers.standard_input import NAME as STANDARD_INPUT
-from rnndiag.errors import InputCode, RnndiagError
+from rnndiag.errors import Content, InputCode, RnndiagError
 from rnndiag.paths import shown_path
 from rnndiag.portable import portable
 from rnndiag.progress import Silent
 from rnndiag.report import FileReport, SkippedFile, report_file
 from rnndiag.rules import Judging
+from rnndiag.rules.rd104 import RULE as UNMEASURED
 from rnndiag.workers import Died, in_workers
 
 if TYPE_CHECKING:
@@ -23,9 +25,6 @@ if TYPE_CHECKING:
 
 ALL_OFF = "every rule is switched off for it"
 """Why a file that can be measured is skipped: passed without a rule, it would look clean."""
-
-SKIPPABLE = {InputCode.NOT_A_CHECKPOINT, InputCode.NO_RECURRENT_WEIGHTS}
-"""What a file met in a folder may be without stopping the verdict."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,12 @@ class Batch:
     skip_others: bool = False
     """Whether a named file, too, may hold no recurrent weights."""
 
+    allow_unmeasured: bool = False
+    """Whether a file may certainly hold recurrences of which none can be measured."""
+
+    compares: bool = False
+    """Whether files are set side by side: each needs layers, whose values stay to be loaded."""
+
     judging: Judging = field(default_factory=Judging)
     """Which rules judge which file."""
 
@@ -53,7 +58,7 @@ class Batch:
     @property
     def is_gate(self) -> bool:
         """Whether files are gone through to be judged, and for nothing else."""
-        return self.advice is None
+        return self.advice is None and not self.compares
 
 
 def check_paths(
@@ -64,12 +69,20 @@ def check_paths(
     What cannot be looked into is a report with its error, like a file that cannot be read.
     """
     batch = batch or Batch()
-    candidates = list(candidates_of(paths, batch.allow_empty))
+    return check_candidates(list(candidates_of(paths, batch.allow_empty)), request, batch)
+
+
+def check_candidates(
+    candidates: Sequence[Candidate], request: Request, batch: Batch
+) -> tuple[tuple[FileReport, ...], tuple[SkippedFile, ...]]:
+    """The same of files that were found already, in their order."""
+    if batch.allow_unmeasured:
+        batch = replace(batch, judging=batch.judging.with_severity(UNMEASURED.code, "note"))
     reports: list[FileReport] = []
     skipped: list[SkippedFile] = []
     for candidate, report in zip(candidates, _reports(candidates, request, batch), strict=True):
         error = report.error
-        if error is not None and error.code in _skippable(candidate, batch):
+        if error is not None and not _must_be_told(candidate, error, batch):
             skipped.append(SkippedFile(report.path, error.what, error.code))
         elif error is None and batch.is_gate and not report.was_asked_about:
             skipped.append(SkippedFile(report.path, ALL_OFF, InputCode.USAGE))
@@ -78,11 +91,11 @@ def check_paths(
     return tuple(reports), tuple(skipped)
 
 
-def _skippable(candidate: Candidate, batch: Batch) -> Set[InputCode]:
-    """What the file may be; a named one that is no checkpoint at all always needs a look."""
+def _must_be_told(candidate: Candidate, error: RnndiagError, batch: Batch) -> bool:
+    """Whether there is no verdict because of it; a named file that is not read always needs one."""
     if candidate.named:
-        return {InputCode.NO_RECURRENT_WEIGHTS} if batch.skip_others else set()
-    return SKIPPABLE
+        return not (batch.skip_others and error.content is Content.NO_RECURRENCE)
+    return stops(candidate.path, error)
 
 
 def _reports(
@@ -112,10 +125,11 @@ def _examine(candidate: Candidate, request: Request, batch: Batch) -> FileReport
         request,
         advice=batch.advice,
         shown_as=shown,
-        named=candidate.named and not batch.skip_others,
+        named=batch.compares or (candidate.named and not batch.skip_others),
         judging=batch.judging,
+        allow_unmeasured=batch.allow_unmeasured,
     )
-    return portable(report, batch.measures)
+    return report if batch.compares else portable(report, batch.measures)
 
 
 def _alive(answer: FileReport | Died, candidate: Candidate) -> FileReport:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Literal
 
-from rnndiag.analysis import FileResult, Request, analyse
+from rnndiag.analysis import FileResult, Needed, Request, analyse
 from rnndiag.containers import read
 from rnndiag.errors import InputCode, RnndiagError, out_of_memory
-from rnndiag.rules import Finding, Judging, NotApplicable, judge
+from rnndiag.rules import DEFAULT_LIMITS, Finding, Judging, Limits, NotApplicable, judge
 from rnndiag.rules.base import SEVERITIES, Severity
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ class FileReport:
 
     not_applicable: tuple[NotApplicable, ...] = ()
     """Rules that were asked for and could not."""
+
+    limits: Limits = field(default_factory=lambda: DEFAULT_LIMITS)
+    """The thresholds in force for it, also of rules that nobody asked for."""
 
     @property
     def was_asked_about(self) -> bool:
@@ -86,6 +89,9 @@ class Report:
     allow_empty: bool = False
     """Whether a call that met no checkpoint at all is clean."""
 
+    allow_unmeasured: bool = False
+    """Whether one that met only recurrences that cannot be measured is."""
+
     baseline: Comparison | None = None
     """Of a gate that was given one: its findings then say how they stand to it."""
 
@@ -116,8 +122,12 @@ class Report:
 
     @property
     def measured(self) -> bool:
-        """Whether any recurrent layer of any file was looked at."""
-        return any(file.result is None or file.result.layers for file in self.files)
+        """Whether any recurrent layer of any file was looked at, or need not be."""
+        # A file without layers is among these only for its recurrences that were not measured.
+        return any(
+            file.result is None or file.result.layers or self.allow_unmeasured
+            for file in self.files
+        )
 
     @property
     def judged(self) -> bool:
@@ -147,7 +157,7 @@ class Report:
 
     def fails(self, finding: Finding) -> bool:
         """Whether it is one that --fail-on names, and no baseline accepts."""
-        return self.fail_on != "never" and self._counts(finding, self.fail_on)
+        return self.fail_on != "never" and self.counts(finding, self.fail_on)
 
     def _judge(self) -> ExitCode:
         """2 beats 1: a file without a verdict is never hidden by another's findings."""
@@ -157,10 +167,11 @@ class Report:
         return ExitCode.FINDINGS if failing else ExitCode.CLEAN
 
     def _reaches(self, limit: Severity) -> bool:
-        return any(self._counts(finding, limit) for finding in self.findings)
+        return any(self.counts(finding, limit) for finding in self.findings)
 
     @staticmethod
-    def _counts(finding: Finding, limit: Severity) -> bool:
+    def counts(finding: Finding, limit: Severity) -> bool:
+        """Whether it is of this severity or worse, and no baseline accepts it."""
         return not finding.accepted and _rank(finding.severity) >= _rank(limit)
 
 
@@ -175,11 +186,13 @@ def report_file(
     shown_as: str | None = None,
     named: bool = True,
     judging: Judging | None = None,
+    allow_unmeasured: bool = False,
 ) -> FileReport:
     """Read, measure and judge one file; an input error becomes part of the report.
 
-    A file that was not named but met in a folder may hold recurrences of which none is measured:
-    that is a finding then, where a named one gets an error.
+    Where nothing that looks recurrent could be measured, a named file gets an error, and one that
+    was met in a folder gets it where a recurrence is certain; else that is a finding, as it is with
+    `allow_unmeasured`.
     """
     shown = path if shown_as is None else shown_as
     request = request.for_path(path)
@@ -187,23 +200,34 @@ def report_file(
         # Truncation advice rests on it; nothing else needs it.
         request = replace(request, trace=replace(request.trace, compare_lags=True))
     try:
-        result = analyse(read(path, request.verify), request, require_layers=named)
+        checkpoint = read(path, request.verify)
+        result = analyse(checkpoint, request, _needed(named, allow_unmeasured))
     except RnndiagError as error:
         return FileReport(shown, error=error)
     except MemoryError as error:
         return FileReport(shown, error=out_of_memory(error))
-    judgement = judge(result, (judging or Judging()).rules_for(path))
+    judging = judging or Judging()
+    judgement, limits = judge(result, judging.rules_for(path)), judging.limits_for(path)
     return FileReport(
         shown,
         result,
         judgement.findings,
-        _advised(result, request, advice),
+        _advised(result, request, advice, limits),
         judged=judgement.judged,
         not_applicable=judgement.not_applicable,
+        limits=limits,
     )
 
 
-def _advised(result: FileResult, request: Request, advice: AdviceRequest | None) -> Advice | None:
+def _needed(named: bool, allow_unmeasured: bool) -> Needed:
+    if allow_unmeasured:
+        return "recurrence"
+    return "layers" if named else "layers if certain"
+
+
+def _advised(
+    result: FileResult, request: Request, advice: AdviceRequest | None, limits: Limits
+) -> Advice | None:
     """Advice on what was measured; a probe's gradient norms are known beside the file, too."""
     if advice is None:
         return None
@@ -211,4 +235,4 @@ def _advised(result: FileResult, request: Request, advice: AdviceRequest | None)
 
     probe = request.trace.probe if request.trace is not None else None
     known = advice if probe is None else replace(advice, probe_norms=probe.gradient_norms)
-    return advise(result, known)
+    return advise(result, known, limits)

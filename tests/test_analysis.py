@@ -218,7 +218,9 @@ def test_non_finite_weights_are_reported_and_not_measured(checkpoint):
     assert [item.weights.non_finite for item in result.layers] == [0, 1]
     for item in result.layers:  # the whole stack: its gradient runs through both
         assert (item.trace, item.spectrum) == (None, None)
-        assert item.not_measured == "its weights are not finite"
+    lower, upper = (item.not_measured for item in result.layers)
+    assert lower == "it cannot be run: the weights of (root)/1/forward are not finite"
+    assert upper == "its weights are not finite"
 
 
 def test_batch_comes_from_the_inputs(two):

@@ -98,9 +98,9 @@ def test_files_come_sorted_by_path(folder):
     assert checked("z.pt", "models")[0] == ["models/a.pt", "models/deep/b.pt", "z.pt"]
 
 
-def test_an_unmeasured_recurrence_met_in_a_folder_is_a_finding(tmp_path):
+def test_what_only_looks_recurrent_is_a_finding_in_a_folder(tmp_path):
     """Skipped in silence, a folder of networks that nobody measured would pass."""
-    torch.save({"rnn.m": torch.ones(64, 2), "rnn.n": torch.ones(2, 64)}, tmp_path / "low_rank.pt")
+    torch.save({"rnn.hh": torch.ones(8, 8)}, tmp_path / "unknown.pt")
     alone = rnndiag.check(str(tmp_path))
     assert [finding.code for finding in alone.findings] == ["RD104"]
     assert alone.exit_code == 2
@@ -108,5 +108,7 @@ def test_an_unmeasured_recurrence_met_in_a_folder_is_a_finding(tmp_path):
     torch.save(torch.nn.LSTM(3, 4).state_dict(), tmp_path / "lstm.pt")
     beside = rnndiag.check(str(tmp_path))
     assert "RD104" in [finding.code for finding in beside.findings]
-    assert beside.exit_code == 0
+    assert beside.exit_code == 1
+    torch.save({"cell.h2h.weight": torch.ones(8, 8)}, tmp_path / "low_rank.pt")
+    assert rnndiag.check(str(tmp_path)).exit_code == 0
     assert rnndiag.check(str(tmp_path), fail_on="warning").exit_code == 1

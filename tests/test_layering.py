@@ -36,7 +36,7 @@ ORDER = (
     {"rules"},
     {"advice", "baseline"},
     {"report"},
-    {"accepting", "candidates", "portable", "workers"},
+    {"accepting", "candidates", "claims", "portable", "workers"},
     {"gate"},
     {"render", "plots"},
     {"cli"},

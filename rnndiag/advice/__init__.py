@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rnndiag.advice.changes import Change, propose
 from rnndiag.advice.clipping import ClipEvidence, ClippingAdvice, advise_clipping
@@ -12,12 +12,14 @@ from rnndiag.advice.present_clip import PresentClip, judge_norm, judge_value
 from rnndiag.advice.snippets import FRAMEWORKS
 from rnndiag.advice.truncation import DEFAULT_BIAS, TruncationAdvice, advise_truncation
 from rnndiag.analysis import FileResult
+from rnndiag.measure.clip_value import clip_value_at
 from rnndiag.recognise.settings import (
     Setting,
     clip_setting,
     truncation_setting,
     value_clip_setting,
 )
+from rnndiag.rules import DEFAULT_LIMITS, Limits
 
 __all__ = ["Advice", "AdviceRequest", "Change", "ClippingAdvice", "TruncationAdvice", "advise"]
 
@@ -30,13 +32,18 @@ class AdviceRequest:
     """Relative bias of the truncated gradient that is accepted, between 0 and 1."""
 
     logged_norms: Sequence[float] = ()
-    """Norms of the whole gradient before clipping, logged while training."""
+    """Norms of the whole gradient before clipping, logged while training; inf and NaN are counted
+    and left out."""
+
+    logged_as: str = ""
+    """What the log calls them, where that leaves it open what they are."""
 
     probe_norms: Sequence[float] = ()
     """The same, captured over steps of the user's own data and loss at this checkpoint."""
 
     framework: str = "torch"
     """Which one of FRAMEWORKS code is wanted for."""
+
     truncation: int | None = None
     """Steps that are propagated through now, to be judged; None: as the file says."""
 
@@ -55,20 +62,27 @@ class Advice:
     """Changes worth making; none for a healthy network."""
 
 
-def advise(result: FileResult, request: AdviceRequest | None = None) -> Advice:
-    """Advice for a file whose layers were traced."""
+def advise(
+    result: FileResult, request: AdviceRequest | None = None, limits: Limits = DEFAULT_LIMITS
+) -> Advice:
+    """Advice for a file whose layers were traced, at the rules' thresholds in force."""
     request = request or AdviceRequest()
-    clipping = _clipping(result, request)
+    clipping = _clipping(result, request, limits["RD403"])
     truncation = advise_truncation(
         result.layers, request.bias, _present_truncation(result, request)
     )
     framework = FRAMEWORKS[request.framework]
     snippets = {framework.name: framework.snippet(clipping, truncation)}
-    return Advice(clipping, truncation, snippets, propose(result))
+    return Advice(clipping, truncation, snippets, propose(result, limits))
 
 
-def _clipping(result: FileResult, request: AdviceRequest) -> ClippingAdvice:
-    evidence = ClipEvidence(request.logged_norms, request.probe_norms, result.training_state)
+def _clipping(result: FileResult, request: AdviceRequest, below: float) -> ClippingAdvice:
+    """Advice on clipping; norms less than a share `below` under a clip value lie at it (RD403)."""
+    state = result.training_state
+    if state is not None and state.gradient_rms_norm is not None:
+        clipped_at = clip_value_at(state.gradient_rms_norm, result.files, below)
+        state = replace(state, clipped_at=clipped_at)
+    evidence = ClipEvidence(request.logged_norms, request.probe_norms, state, request.logged_as)
     shares = norm_shares(result.training_state, result.recognition.modules)
     return advise_clipping(evidence, _present_clip(result, evidence), shares)
 

@@ -25,6 +25,10 @@ PERCENTILE = 95
 FEWEST = 20
 """Norms below which one of them is more than the 5 % that a 95th percentile leaves out."""
 
+BROKEN = 20
+"""Steps in a row without a finite norm at a run's end: GradScaler halves its scale at each, and so
+gets from 65536, its first, to a sixteenth. What then still overflows is not the scale's doing."""
+
 PILE = (1e-3, 0.05)
 """So near to the largest norm lies more than this share only if something cut them off there."""
 
@@ -64,7 +68,10 @@ class ClippingAdvice:
     """What the norm consists of, by the optimizer's state."""
 
     norms: tuple[float, ...] = ()
-    """The measured norms themselves, in the order of the steps; none where there are none."""
+    """The finite ones of the measured norms, in the order of the steps; empty without any."""
+
+    non_finite: int = 0
+    """Measured norms that are inf or NaN, which were left out."""
 
 
 @dataclass(frozen=True)
@@ -72,19 +79,39 @@ class ClipEvidence:
     """Everything that may tell how large gradients are, most trusted first."""
 
     logged: Sequence[float] = ()
-    """Norms before clipping that training logged."""
+    """Norms before clipping that training logged; inf or NaN where a step had no finite one."""
 
     probe: Sequence[float] = ()
     """Norms before clipping, captured at this checkpoint on the user's own data and loss."""
 
     state: TrainingState | None = None
 
+    logged_as: str = ""
+    """What the log calls its norms, where that leaves it open what they are."""
+
     @property
     def measured(self) -> tuple[Sequence[float], str]:
-        """Single steps' norms and what to call them; none, where neither source has any."""
-        if self.logged:
-            return self.logged, "logged"
-        return [norm for norm in self.probe if np.isfinite(norm)], "captured"
+        """Single steps' finite norms and what to call them; none, where no source has any."""
+        norms, word = self._recorded
+        return [norm for norm in norms if np.isfinite(norm)], word
+
+    @property
+    def non_finite(self) -> int:
+        """How many norms of the same source are inf or NaN."""
+        return len(self._recorded[0]) - len(self.measured[0])
+
+    @property
+    def caveats(self) -> Iterator[str]:
+        """What to bear in mind about the record itself."""
+        norms, word = self._recorded
+        if self.logged and self.logged_as:
+            yield f"taken from {self.logged_as!r}: check that it is the norm of the whole gradient"
+        if self.non_finite:
+            yield _left_out(norms, word, self.non_finite)
+
+    @property
+    def _recorded(self) -> tuple[Sequence[float], str]:
+        return (self.logged, "logged") if len(self.logged) else (self.probe, "captured")
 
 
 def advise_clipping(
@@ -99,7 +126,7 @@ def advise_clipping(
     norms, word = evidence.measured
     state = evidence.state
     if len(norms) and max(norms) > 0.0:
-        advice = _from_norms(np.asarray(norms, np.float64), word, len(evidence.probe) - len(norms))
+        advice = _from_norms(np.asarray(norms, np.float64), word)
     elif state is None or not state.gradient_rms_norm:
         advice = ClippingAdvice(CONVENTION, "convention", None, _convention(norms, word, state))
     elif state.clipped_at is not None:
@@ -109,14 +136,33 @@ def advise_clipping(
     if len(norms) and advice.basis in {"already-clipped", "optimizer-state"}:
         unused = f"every {word} norm is zero, so they were left out"
         advice = replace(advice, caveats=(unused, *advice.caveats))
-    return replace(advice, present=present, shares=shares, norms=tuple(norms))
+    return replace(
+        advice,
+        caveats=(*evidence.caveats, *advice.caveats),
+        present=present,
+        shares=shares,
+        norms=tuple(norms),
+        non_finite=evidence.non_finite,
+    )
+
+
+def _left_out(norms: Sequence[float], word: str, count: int) -> str:
+    """A loss scaler skips such steps; at the end of a run they are its ruin."""
+    was = "is inf or NaN and was" if count == 1 else "are inf or NaN and were"
+    said = f"{count:,} of {len(norms):,} {word} norms {was} left out"
+    last = next((at for at, norm in enumerate(reversed(norms)) if np.isfinite(norm)), len(norms))
+    if last >= BROKEN:
+        return (
+            f"{said}, the last {last:,} in a row: training broke there, which no clip value mends"
+        )
+    return f"{said}: a loss scaler skips such steps; without one they put NaN into the weights"
 
 
 UNITS = "it holds for this loss and its reduction, this batch size and sequence length"
 """A sum over the batch makes every norm that many times larger."""
 
 
-def _from_norms(norms: np.ndarray, word: str, left_out: int) -> ClippingAdvice:
+def _from_norms(norms: np.ndarray, word: str) -> ClippingAdvice:
     """A percentile of many norms, the root mean square of few."""
     few = len(norms) < FEWEST
     # Relative to the largest: the square of 1e-200 is 0, and the sum of two of 1e308 is infinite.
@@ -138,20 +184,18 @@ def _from_norms(norms: np.ndarray, word: str, left_out: int) -> ClippingAdvice:
             f"{what} of {len(norms):,} {word} norms (median {median:.4g}, "
             f"largest {largest:.4g}); it would have clipped {fires:.1%} of those steps"
         ),
-        caveats=tuple(_norm_caveats(norms, word, left_out)),
+        caveats=tuple(_norm_caveats(norms)),
         fires=fires if len(norms) > 1 else None,
     )
 
 
-def _norm_caveats(norms: np.ndarray, word: str, left_out: int) -> Iterator[str]:
+def _norm_caveats(norms: np.ndarray) -> Iterator[str]:
     """What to bear in mind about measured norms."""
     yield UNITS
     few = len(norms) < FEWEST
     if few:
-        shown = "one norm shows" if len(norms) == 1 else f"{len(norms)} norms show"
-        yield f"{shown} no spikes: a percentile needs {FEWEST}"
-    if word == "captured" and left_out:
-        yield f"{left_out} captured norms are not finite and were left out"
+        few_are = "one norm is" if len(norms) == 1 else f"{len(norms)} norms are"
+        yield f"{few_are} too few to show spikes; a percentile needs {FEWEST}"
     near = float(np.mean(norms >= (1.0 - PILE[0]) * norms.max()))
     if not few and near > PILE[1]:
         yield (

@@ -12,6 +12,7 @@ import typer
 
 from rnndiag.cli.output import notice, write_file
 from rnndiag.errors import InputCode, RnndiagError
+from rnndiag.escape import printable
 
 if TYPE_CHECKING:
     from rnndiag.baseline import Baseline, Comparison
@@ -94,6 +95,9 @@ class Accepting:
             return
         from rnndiag.baseline import baseline_text
 
+        said = _accepted_errors(report)
+        if said:
+            notice(f"rnndiag: {printable(baseline.path)} {printable(said)}")
         write_file(Path(baseline.path), baseline_text(baseline).encode())
 
     def _found(self, files: Sequence[FileReport]) -> Baseline | None:
@@ -107,6 +111,21 @@ class Accepting:
     def settings(self) -> dict[str, Setting]:
         """As they stand in the report."""
         return {"baseline": self.baseline, "baseline_tolerance": self.baseline_tolerance}
+
+
+def _accepted_errors(report: Report) -> str:
+    """What a gate lets pass from now on that is broken, not bad by degrees; "" without any: NaN."""
+    from rnndiag.readings.words import counted, listed
+
+    errors = [
+        f"{file.path}: {finding.code} {finding.message}"
+        for file in report.files
+        for finding in file.findings
+        if finding.severity == "error" and finding.degree is None
+    ]
+    if not errors:
+        return ""
+    return f"accepts {counted(len(errors), 'error')} from now on: {listed(errors)}"
 
 
 def _spare(path: str) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib
+import os
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
@@ -12,7 +14,8 @@ from typer.core import TyperGroup
 
 from rnndiag._version import __version__
 from rnndiag.cli.configuration import load
-from rnndiag.errors import RnndiagError
+from rnndiag.errors import InputCode, RnndiagError
+from rnndiag.paths import is_url, nearest_file
 
 COMMANDS = {
     "inspect": "inspect",
@@ -51,6 +54,24 @@ class Commands(TyperGroup):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.commands: Any = LoadedWhenAsked()  # Typer only looks things up in it
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """As Typer does; an unknown command's name is told with what may have been meant."""
+        name = args[0]
+        if name in COMMANDS or name.startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        raise RnndiagError(InputCode.USAGE, f"no command {name}", _meant(name))
+
+
+def _meant(name: str) -> str:
+    """A command of nearly this name, or what to type for a file of this name or nearly."""
+    if near := difflib.get_close_matches(name, COMMANDS, n=1):
+        return f"did you mean {near[0]}?"
+    file = name if is_url(name) or os.path.exists(name) else nearest_file(name)  # noqa: PTH110 (a hostile path need not survive Path())
+    if file is None:
+        return "see rnndiag --help"
+    command = "check" if os.path.isdir(file) else "inspect"  # noqa: PTH112 (the same)
+    return f"to look into it: rnndiag {command} {file}"
 
 
 app = typer.Typer(

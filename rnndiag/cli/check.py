@@ -44,6 +44,14 @@ class Gating:
     allow_empty: Annotated[
         bool, typer.Option("--allow-empty", help="Exit 0 where there is no checkpoint to check.")
     ] = False
+    allow_unmeasured: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unmeasured/--no-allow-unmeasured",
+            envvar="RNNDIAG_ALLOW_UNMEASURED",
+            help="Make notes of recurrences that cannot be measured, which fail otherwise.",
+        ),
+    ] = False
     skip_others: Annotated[
         bool,
         typer.Option(
@@ -57,13 +65,17 @@ class Gating:
         from rnndiag.gate import Batch
 
         jobs = self.jobs or _cores()
-        return Batch(jobs, measures, self.allow_empty, self.skip_others, judging)
+        return Batch(
+            *(jobs, measures, self.allow_empty, self.skip_others, self.allow_unmeasured),
+            judging=judging,
+        )
 
     def settings(self) -> dict[str, Setting]:
         """As they stand in the report, which does not depend on how many processes made it."""
         return {
             "exit_zero": self.exit_zero,
             "allow_empty": self.allow_empty,
+            "allow_unmeasured": self.allow_unmeasured,
             "skip_others": self.skip_others,
         }
 
@@ -100,6 +112,7 @@ def check(
         *("check", settings, files, skipped, fail_on),
         exit_zero=gating.exit_zero,
         allow_empty=gating.allow_empty,
+        allow_unmeasured=gating.allow_unmeasured,
         baseline=comparison,
     )
     accepting.write(report)

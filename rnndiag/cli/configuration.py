@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rnndiag.errors import InputCode, RnndiagError
+from rnndiag.paths import is_url
 
 TABLES: dict[str, tuple[str, ...]] = {"rnndiag.toml": (), "pyproject.toml": ("tool", "rnndiag")}
 """Configuration files, first come first, and the table in which each holds what is rnndiag's."""
@@ -65,6 +66,7 @@ NUMBER = Kind(
 SHARE = Kind(
     lambda value: NUMBER.fits(value) and 0 <= value < math.inf, "no number of 0 or more", "0.1"
 )
+FLAG = Kind(lambda value: isinstance(value, bool), "neither true nor false", "true")
 TABLE = Kind(lambda value: isinstance(value, dict), "no table", "a table")
 
 KEYS: dict[str, Kind] = {
@@ -73,6 +75,7 @@ KEYS: dict[str, Kind] = {
     "extend-select": CODES,
     "ignore": CODES,
     "fail-on": FAIL_ON,
+    "allow-unmeasured": FLAG,
     "seq-len": COUNT,
     "memory": COUNT,
     "batch": COUNT,
@@ -99,7 +102,7 @@ OPTIONS = ("select", "extend-select", "ignore", "batch", "seed")
 LENGTHS = ("seq-len", "memory")
 """Options that may have another value for every path: what is typed goes before all of those."""
 
-GATE_OPTIONS = ("fail-on", "baseline", "baseline-tolerance")
+GATE_OPTIONS = ("fail-on", "allow-unmeasured", "baseline", "baseline-tolerance")
 """Those of the gate alone."""
 
 PATHS = ("checkpoint", "baseline")
@@ -131,7 +134,8 @@ class Configuration:
     def _value(self, key: str) -> Any:
         """As it is meant in the current folder."""
         value = self.table[key]
-        return os.path.relpath(self.folder / value) if key in PATHS else value
+        is_relative = key in PATHS and not is_url(value)
+        return os.path.relpath(self.folder / value) if is_relative else value
 
 
 def load() -> Configuration:

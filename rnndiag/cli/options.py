@@ -171,6 +171,7 @@ class Reading:
         spectrum: bool = False,
         trace: TraceRequest | None = None,
         judging: Judging | None = None,
+        whole_file: bool = False,
     ) -> Request:
         """What to measure, for rules as much as they need; raises RD007 for a bad declaration."""
         from rnndiag.analysis import Request
@@ -183,6 +184,7 @@ class Reading:
             training_state=judging is None
             or self.optimizer is not None
             or judging.needs("training state"),
+            other_weights=whole_file or (judging is not None and judging.needs("other weights")),
             layer=self.layer,
             declarations=declarations(self.declared),
             optimizer=self.optimizer,

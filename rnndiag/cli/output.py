@@ -101,15 +101,26 @@ def show(report: Report, chosen: Formats, output: Output) -> int:
         _append(_rendered(report, name), target)
     for name, target in chosen.also:
         write_file(target, _rendered(report, name).encode())
-    if output.plot is not None:
-        from rnndiag.plots import draw
-
-        write_file(Path(output.plot), draw(report, output.plot))
+    undrawn = None if output.plot is None else _plot(report, output.plot)
     if output.output is None or output.to_stdout:
         write(text)
     else:
         write_file(Path(output.output), text.encode())
+    if undrawn is not None:
+        raise undrawn
     return int(report.exit_code)
+
+
+def _plot(report: Report, target: str) -> RnndiagError | None:
+    """Draw the picture; returns why there is nothing to draw, which the report says in full."""
+    from rnndiag.plots import draw
+
+    try:
+        picture = draw(report, target)
+    except RnndiagError as error:
+        return error
+    write_file(Path(target), picture)
+    return None
 
 
 def _spare_sources(report: Report, chosen: Formats, output: Output) -> None:

@@ -54,7 +54,7 @@ def report(
     traced = tracing.with_exponents("1")
     batch = Batch(judging=selecting.judging(), advice=advising.request())
     with progress_bar(silent=output.silent) as progress:
-        request = reading.request(progress, spectrum=True, trace=traced.request())
+        request = reading.request(progress, True, traced.request(), whole_file=True)
         files, skipped = _measured(
             checkpoints, request, batch, output.quiet, gate=fail_on != "never"
         )

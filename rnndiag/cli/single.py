@@ -35,7 +35,9 @@ def run_single(
     judging = selecting.judging()
     with progress_bar(silent=output.silent) as progress:
         tracing = None if trace is None else trace.request()
-        request = reading.request(progress, spectrum=spectrum, trace=tracing)
+        # A gate looks at the whole file; who looks at a recurrence does not wait for the rest.
+        whole = fail_on != "never"
+        request = reading.request(progress, spectrum, tracing, whole_file=whole)
         file = report_file(path, request, advice=advice, shown_as=shown_path(name), judging=judging)
     settings = {**reading.settings(), **selecting.settings()}
     if trace is not None:

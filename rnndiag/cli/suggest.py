@@ -40,8 +40,8 @@ class Advising:
     norms: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE",
-            help="Gradient norms logged while training: one a line, csv, jsonl or json.",
+            metavar="FILE[:COLUMN]",
+            help="Gradient norms logged while training, by any usual logger: csv, JSON, text, npy.",
         ),
     ] = None
     framework: Annotated[
@@ -51,11 +51,13 @@ class Advising:
     def request(self) -> AdviceRequest:
         """Read the files that were named."""
         from rnndiag.advice import AdviceRequest
-        from rnndiag.containers.norms import read_norms
+        from rnndiag.containers.norms import LoggedNorms, read_norms
 
+        logged = LoggedNorms(()) if self.norms is None else read_norms(self.norms)
         return AdviceRequest(
             self.bias,
-            logged_norms=() if self.norms is None else read_norms(self.norms),
+            logged_norms=logged.norms,
+            logged_as=logged.column,
             framework=self.framework,
             truncation=self.tbptt,
         )

@@ -9,7 +9,6 @@ from rnndiag.containers.checkpoint import Checkpoint, Skipped
 from rnndiag.containers.checksum import sha256
 from rnndiag.containers.failures import refused
 from rnndiag.containers.folders import in_folder, is_folder
-from rnndiag.containers.impostors import explain
 from rnndiag.containers.npz import NPZ
 from rnndiag.containers.plain_pickle import PICKLE
 from rnndiag.containers.safetensors import SAFETENSORS
@@ -35,7 +34,8 @@ CONTAINERS: tuple[Container, ...] = (
     SAFETENSORS_INDEX,
     PICKLE,
 )
-"""The formats that are read, asked in this order. A new one is one file and one entry here."""
+"""The formats that are read, asked in this order. A new one is one file and one entry here. What
+may wrap such a file stands in `unwrapping`."""
 
 MAX_NAME = 1000
 """Characters of a tensor's name; real ones have about a hundred."""
@@ -82,7 +82,12 @@ def _read_source(path: str, source: Source, verify: bool) -> Checkpoint:
     for container in CONTAINERS:
         if container.recognises(candidate):
             return _checkpoint(path, container.name, container.read(candidate), source, verify)
-    raise explain(candidate)
+    # Only for the few files that are wrapped: starting up would take a hundredth longer.
+    from rnndiag.containers.unwrapping import Unwrapper
+
+    found = Unwrapper(CONTAINERS).unwrap(candidate, verify)
+    checkpoint = _checkpoint(path, found.name, found.read(), source, verify)
+    return replace(checkpoint, notes=(*found.notes, *checkpoint.notes))
 
 
 def _checkpoint(
@@ -107,6 +112,7 @@ def _checkpoint(
         contents.skipped,
         tuple(notes),
         sha256(source) if verify and source else None,
+        contents.made_of,
     )
 
 

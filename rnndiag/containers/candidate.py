@@ -38,6 +38,9 @@ class Contents:
     files: tuple[Source, ...] = ()
     """Further files that were read: the shards of an index."""
 
+    made_of: str = ""
+    """See Checkpoint."""
+
     @classmethod
     def of(cls, found: dict[str, StoredTensor | Skipped], values: dict[str, Value]) -> Contents:
         """Of arrays by name, some of which are not read."""

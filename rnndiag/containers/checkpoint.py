@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+_USUAL = frozenset(("torch", "collections"))
+"""Packages that checkpoints import from as a matter of course."""
+
 Value = bool | int | float | str | None
 """A plain value from the file: a hyper-parameter, a step count, a module's mode."""
 
@@ -96,8 +99,11 @@ class Checkpoint:
     sha256: str | None = None
     """Of the file, in hexadecimal; None unless it was asked for."""
 
+    made_of: str = ""
+    """The class whose object the file is, as "sklearn.preprocessing.MinMaxScaler", where it is none
+    of torch, numpy and the standard containers; else empty."""
+
     @property
     def foreign_imports(self) -> tuple[str, ...]:
         """Of what would have been imported, all but torch's own and the standard containers."""
-        usual = {"torch", "collections"}
-        return tuple(name for name in self.would_import if name.split(".")[0] not in usual)
+        return tuple(name for name in self.would_import if name.split(".")[0] not in _USUAL)

@@ -5,6 +5,7 @@ Walks with a stack of its own, so that no depth of nesting can exhaust Python's.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rnndiag.containers.budget import ENTRIES, Budget
@@ -60,6 +61,15 @@ _PLAIN_TYPES = frozenset(PLAIN)
 _ARRAYS = RECONSTRUCTED | FROM_BUFFER
 
 
+OpenBytes = Callable[[object, int], NestedRecord | str | None]
+"""(bytes, or the call that encodes them; files around them, this one included) → the torch file
+that they are, or why it is not read; None for other bytes."""
+
+
+def _unopened(_: object, __: int) -> None:
+    """Leaves every run of bytes alone."""
+
+
 @dataclass
 class Flattened:
     """The leaves found so far, in the order of the file."""
@@ -85,12 +95,15 @@ class _Level:
     left_out: int = 0
 
 
-def flatten(root: object, storages: Storages, budget: Budget) -> Flattened:
+def flatten(
+    root: object, storages: Storages, budget: Budget, open_bytes: OpenBytes = _unopened
+) -> Flattened:
     """Name every leaf below `root` by its dotted path.
 
-    Raises RD003 for a corrupt tensor and RD004 beyond the depth or the budget.
+    `open_bytes` tells what a run of bytes at some depth of files within files holds. Raises RD003
+    for a corrupt tensor and RD004 beyond the depth or the budget.
     """
-    return _Walk(storages, budget).run(root)
+    return _Walk(storages, budget, open_bytes).run(root)
 
 
 @dataclass(slots=True)
@@ -99,10 +112,13 @@ class _Walk:
 
     storages: Storages
     budget: Budget
+    open_bytes: OpenBytes
     found: Flattened = field(default_factory=Flattened)
     levels: list[_Level] = field(default_factory=list)
     on_path: set[int] = field(default_factory=set)
     reached: set[int] = field(default_factory=set)
+    opened: list[int] = field(default_factory=list)
+    """How many levels stand above each file within a file that the current path leads into."""
 
     def run(self, root: object) -> Flattened:
         """Depth first, in the order of the file."""
@@ -142,8 +158,25 @@ class _Walk:
             self.note_plain(name, str(record))
         elif isinstance(record, StorageRecord):
             self.found.skipped.append(Skipped(name, "a bare storage, without a shape"))
-        elif not isinstance(record, bytes | NothingRecord):
+        elif isinstance(record, bytes):
+            self.visit_bytes(name, record)
+        elif not isinstance(record, NothingRecord):
             self.enter(name, record, storages)
+
+    def visit_bytes(self, name: str, record: object) -> None:
+        """A torch file as bytes, as skorch pickles them; other bytes leave no trace."""
+        inner = self.open_bytes(record, 1 + len(self.opened))
+        if isinstance(inner, NestedRecord):
+            self.opened.append(len(self.levels))
+            self.visit(name, inner.root, inner.storages)
+            self.close_files()
+        elif inner:
+            self.found.skipped.append(Skipped(name, inner))
+
+    def close_files(self) -> None:
+        """Forget the files within files that the current path no longer leads into."""
+        while self.opened and self.opened[-1] >= len(self.levels):
+            self.opened.pop()
 
     def visit_call(self, name: str, record: CallRecord, storages: Storages) -> None:
         """A tensor, a number or text in disguise, or an object with contents."""
@@ -160,7 +193,7 @@ class _Walk:
         elif function in SCALARS:
             self.note_scalar(name, record)
         elif function == "_codecs.encode":
-            return
+            self.visit_bytes(name, record)
         elif _is_plain_in_disguise(record):
             self.note_plain(name, record.arguments[0])
         else:
@@ -219,6 +252,7 @@ class _Walk:
         """Come back up, saying what was left out below."""
         level = self.levels.pop()
         self.on_path.discard(id(level.record))
+        self.close_files()
         if level.left_out:
             reason = f"{level.left_out} more plain values, left out"
             self.found.skipped.append(Skipped(level.name, reason))

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 
 from rnndiag.containers.failures import cannot_open, unsupported
-from rnndiag.errors import reason
+from rnndiag.errors import Content, reason
 
 INDEX_SUFFIX = ".safetensors.index.json"
 _SHARD = ".safetensors"
@@ -61,6 +61,7 @@ def in_folder(folder: str) -> tuple[str | None, list[str]]:
         raise unsupported(
             "a distributed checkpoint (DCP) folder: not supported",
             "convert it: python -m torch.distributed.checkpoint.format_utils dcp_to_torch",
+            Content.UNREADABLE,
         )
     indices = [name for name in names if name.endswith(INDEX_SUFFIX)]
     if len(indices) > 1:

@@ -1,157 +1,178 @@
-"""Gradient norms that a training run logged: one a line, or a column of csv, jsonl or json."""
+"""Gradient norms that a training run logged, in whatever form it did."""
 
 from __future__ import annotations
 
-import contextlib
-import csv
-import json
 import math
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from rnndiag.containers.plain_text import read_text
+from rnndiag.containers.folders import is_folder, is_there
+from rnndiag.containers.norm_arrays import NPY, ZIP, read_array
+from rnndiag.containers.norm_columns import Log, Series, is_plain
+from rnndiag.containers.norm_lines import read_lines
+from rnndiag.containers.norm_objects import read_document, read_objects
+from rnndiag.containers.norm_tables import read_table
+from rnndiag.containers.plain_text import read_bytes
 from rnndiag.errors import InputCode, RnndiagError
 
-COLUMNS = ("grad_norm", "gradient_norm", "total_norm", "grad_2.0_norm_total", "norm")
-"""Names of the column or key, in this order: transformers' Trainer writes the first, Lightning's
-`grad_norm` the fourth. What stands before a slash or dash, as in "train/grad_norm", is ignored."""
+NAMED = 8
+"""Columns that an error names."""
 
-Object = dict[str, object]
+OTHER_FILES = (
+    (b"\x1f\x8b", "is packed by gzip: decompress it first"),
+    (b"PAR1", "is a Parquet file, which is not read: save it as csv"),
+    (b"SQLite format 3", "is a database, which is not read: export the metric as csv"),
+)
+"""First bytes of what loggers write besides text, and what to do."""
+
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+"""What PowerShell's `>` and Excel's "Unicode text" begin with."""
+
+EVENTS = "tfevents"
+"""In the name of TensorBoard's own files."""
 
 
-class Entry(NamedTuple):
-    """One norm as it stands in the file."""
+@dataclass(frozen=True)
+class LoggedNorms:
+    """Norms of the whole gradient, one a step."""
 
-    where: str
-    """"line 17" or "entry 17"."""
+    norms: tuple[float, ...]
+    """In the order of the file, none negative; inf and NaN stand where a step had no finite one."""
 
-    value: object
+    column: str = ""
+    """The name they were found under, where that does not say by itself what they are."""
 
 
-def read_norms(path: str) -> list[float]:
-    """The norms in the order of the file, each finite and not negative.
+def read_norms(named: str) -> LoggedNorms:
+    """The norms in a file, or in a column of it, named FILE or FILE:COLUMN.
 
-    Rows of a log without a norm are passed over. Raises RnndiagError (RD007) naming the line that
-    holds something else, and how many norms are not finite.
+    Reads csv, JSON, a JSON object a line, text that a program printed, bare numbers, .npy and .npz.
+    Steps without a norm are passed over. Raises RnndiagError (RD007) that names the line which
+    holds something else, the columns there are, or those among which to choose.
     """
-    entries = list(_entries(read_text(path, "--norms", "give a text file of norms"), path))
-    norms = [_number(entry, path) for entry in entries]
-    if not norms:
+    path, column = _split(named)
+    log = _log(path, column)
+    one = _only(log, path)
+    problem = log.refused or one.wrong
+    if problem is not None:
+        raise _bad(f"--norms {path} {problem[0]} holds {problem[1]}", _HOW)
+    if not one.values:
         raise _bad(f"--norms {path} holds no norm", _HOW)
-    broken = [place for place, norm in enumerate(norms) if not math.isfinite(norm)]
-    if broken:
-        raise _not_finite(path, len(broken), len(norms), entries[broken[0]])
-    return norms
+    if not any(map(math.isfinite, one.values)):
+        raise _none_finite(path, len(one.values))
+    plain = not one.name or is_plain(one.name) or len(log.names) == 1
+    return LoggedNorms(tuple(one.values), "" if plain else one.name)
 
 
-def _entries(text: str, path: str) -> Iterator[Entry]:
-    """Every norm of whichever format the first character tells."""
-    if text.lstrip()[:1] not in {"{", "["}:
-        yield from _of_rows(text, path)
-        return
-    log = _document(text)
-    if log is None:
-        yield from _of_lines(text, path)
-    else:
-        yield from _of_log(log)
+def _split(named: str) -> tuple[str, str | None]:
+    r"""FILE and COLUMN: of C:\run:1.csv:grad_norm the longest beginning that is there is FILE."""
+    if is_there(named):
+        return named, None
+    colons = [at for at, character in enumerate(named) if character == ":"]
+    for at in reversed(colons):
+        if named[at + 1 :] and is_there(named[:at]) and not is_folder(named[:at]):
+            return named[:at], named[at + 1 :]
+    return named, None
 
 
-def _of_rows(text: str, path: str) -> Iterator[Entry]:
-    """Of bare numbers, or of a table whose first line names its columns."""
-    lines = enumerate(text.splitlines(), 1)
-    rows = [(number, line) for number, line in lines if line.strip() and line.lstrip()[0] != "#"]
-    if not rows:
-        return
-    delimiter = next((mark for mark in ",;\t" if mark in rows[0][1]), ",")
-    table = [_fields(line, delimiter) for _, line in rows]
-    name = _named(table[0])
-    if name is None and len(table[0]) > 1:
-        raise _bad(f"--norms {path} has {len(table[0])} columns, none named as a norm", _HOW)
-    column = 0 if name is None else table[0].index(name)
-    for (number, _), fields in list(zip(rows, table, strict=True))[name is not None :]:
-        # A log that has several metrics leaves those out that a step did not write.
-        if column < len(fields) and fields[column]:
-            yield Entry(f"line {number}", fields[column])
+def _log(path: str, column: str | None) -> Log:
+    """What the first reader found that the file fits."""
+    raw = read_bytes(path, "--norms", "give a file of norms")
+    if raw.startswith((NPY, ZIP)):
+        log = Log(column)
+        why = read_array(raw, log)
+        if why is not None:
+            raise _bad(f"--norms {path} {why}", "give one array of norms, one a step")
+        return log
+    text = _decoded(raw, path)
+    tried = []
+    for read in _readers(text):
+        log = Log(column)
+        if read(text, log):
+            return log
+        tried.append(log)
+    found = (log for log in tried if log.all_series)
+    return next(found, next((log for log in tried if log.refused), tried[0]))
 
 
-def _fields(line: str, delimiter: str) -> list[str]:
-    try:
-        return [field.strip() for field in next(csv.reader([line], delimiter=delimiter))]
-    except csv.Error:  # A field of more than 128 kB.
-        return [line]
+def _readers(text: str) -> Sequence[Callable[[str, Log], bool]]:
+    """Those that may fit, by the first character; a line in brackets may begin with a time."""
+    if text.lstrip()[:1] in {"{", "["}:
+        return read_document, read_objects, read_lines
+    return read_table, read_lines
 
 
-def _document(text: str) -> Sequence[object] | None:
-    """A whole file's list, or the `log_history` of transformers' trainer_state.json."""
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    if isinstance(found, dict):
-        found = found.get("log_history", [found])
-    return found if isinstance(found, list) else None
+def _decoded(raw: bytes, path: str) -> str:
+    """UTF-8, UTF-16 as Windows writes it, or else one byte a character."""
+    other = next((what for start, what in OTHER_FILES if raw.startswith(start)), None)
+    if EVENTS in path:
+        other = "is TensorBoard's own file, which is not read: download the scalar as csv"
+    if other is not None:
+        what, _, remedy = other.partition(": ")
+        raise _bad(f"--norms {path} {what}", remedy)
+    if raw.startswith(UTF_16):
+        return raw.decode("utf-16", "replace")
+    if b"\0" not in raw:
+        try:
+            return raw.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            if not _CONTROL.search(raw):
+                return raw.decode("cp1252", "replace")
+    raise _bad(f"--norms {path} is no text", _HOW)
 
 
-def _of_log(log: Sequence[object]) -> Iterator[Entry]:
-    for number, item in enumerate(log, 1):
-        yield from _of_item(item, Entry(f"entry {number}", item))
-
-
-def _of_lines(text: str, path: str) -> Iterator[Entry]:
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip():
-            try:
-                item = json.loads(line)
-            except (ValueError, RecursionError):
-                raise _unusable(path, f"line {number}", "no JSON") from None
-            yield from _of_item(item, Entry(f"line {number}", item))
-
-
-def _of_item(item: object, bare: Entry) -> Iterator[Entry]:
-    """The norm of one object, where it has one, or a bare number."""
-    if not isinstance(item, dict):
-        yield bare
-        return
-    name = _named(item)
-    if name is not None and item[name] is not None:
-        yield Entry(bare.where, item[name])
-
-
-def _named(names: Sequence[str] | Object) -> str | None:
-    """The column or key that holds the norm."""
-    for wanted in COLUMNS:
-        for name in names:
-            if name.rpartition("/")[2].rpartition(" - ")[2].strip().lower() == wanted:
-                return name
-    return None
-
-
-def _number(entry: Entry, path: str) -> float:
-    value = entry.value
-    norm = -1.0
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
-        with contextlib.suppress(ValueError, OverflowError):
-            norm = float(value)
-    if norm < 0.0:
-        raise _unusable(path, entry.where, f"no norm: {str(value)[:40]!r}")
-    return norm
-
-
-_HOW = f"write one norm a line, or a csv column or json key named {' or '.join(COLUMNS[:2])}"
-
-
-def _not_finite(path: str, broken: int, total: int, first: Entry) -> RnndiagError:
-    are = "is" if broken == 1 else "are"
-    return _bad(
-        f"--norms {path}: {broken:,} of {total:,} norms {are} not finite, first on {first.where} "
-        f"({str(first.value)[:40]})",
-        "leave out those that a loss scaler skipped: the others put NaN into the weights, which no "
-        "clip value prevents",
+def _only(log: Log, path: str) -> Series:
+    """The series that is meant; raises where there is none, or more than one."""
+    chosen = log.chosen()
+    if len(chosen) == 1:
+        return chosen[0]
+    if not chosen and log.refused is not None:
+        raise _bad(f"--norms {path} {log.refused[0]} holds {log.refused[1]}", _HOW)
+    if not chosen:
+        raise _none(log, path)
+    names = [one.name for one in chosen]
+    if len(set(names)) < len(names):
+        names = [str(one.place) for one in chosen]
+    raise _bad(
+        f"--norms {path} holds {len(names)} norms: {_listed(names)}",
+        f"name the one of the whole gradient before clipping, as in --norms {path}:{names[0]}",
     )
 
 
-def _unusable(path: str, where: str, what: str) -> RnndiagError:
-    return _bad(f"--norms {path} {where} holds {what}", _HOW)
+def _none(log: Log, path: str) -> RnndiagError:
+    names = [name for name in log.names if name]
+    there = f"it has {_listed(names)}" if names else "its numbers have no names"
+    if not log.names:
+        what = "holds no norm" if log.column is None else f"has no number after {log.column!r}"
+        return _bad(f"--norms {path} {what}", _HOW)
+    if log.column is not None:
+        return _bad(f"--norms {path} has no column {log.column!r}: {there}", "name one of them")
+    count = f"{len(names)} columns" if len(names) > 1 else "one column"
+    return _bad(
+        f"--norms {path} has {count}, none named as a gradient norm: {_listed(names)}",
+        f"name the one that is, as in --norms {path}:{names[-1]}",
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(name[:60] for name in names[:NAMED])
+    more = len(names) - NAMED
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+_HOW = "write one norm a line, or a csv column or JSON key named grad_norm or gradient_norm"
+
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+
+
+def _none_finite(path: str, total: int) -> RnndiagError:
+    what = "the one norm is" if total == 1 else f"all {total:,} norms are"
+    return _bad(
+        f"--norms {path}: {what} inf or NaN",
+        "log a run whose gradients are finite: lower the learning rate or the loss scale, and call "
+        "scaler.unscale_(optimizer) before clip_grad_norm_",
+    )
 
 
 def _bad(what: str, remedy: str) -> RnndiagError:

@@ -71,6 +71,8 @@ def _build(machine: PickleMachine) -> None:
     if not isinstance(target, CallRecord):
         machine.fail("it sets the state of something that is no object")
     target.states.append(state)
+    if machine.built is not None:
+        machine.stack[-1] = machine.built(target, machine.stream)
 
 
 def _persid(machine: PickleMachine) -> None:

@@ -48,6 +48,10 @@ class PickleMachine:
     called: Callable[[CallRecord], object] = _as_it_is
     """Turns a call that was asked for into the record that stands for its result."""
 
+    built: Callable[[CallRecord, PickleStream], object] | None = None
+    """Turns an object whose state was just set into the record that stands for it, and may read on:
+    joblib writes the numbers of an array behind its description."""
+
     stack: list[object] = field(default_factory=list)
     """Since the last mark."""
 

@@ -39,7 +39,7 @@ class Readable(ABC):
 class Memory(Readable):
     """Bytes that are already in memory."""
 
-    raw: bytes = field(repr=False)
+    raw: bytes | bytearray = field(repr=False)
 
     @property
     def size(self) -> int:

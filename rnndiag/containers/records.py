@@ -81,3 +81,42 @@ def called(record: object) -> str:
     if isinstance(record, CallRecord) and isinstance(record.function, GlobalRecord):
         return str(record.function)
     return ""
+
+
+_MAKERS = frozenset(
+    f"{module}.{name}"
+    for module, name in (
+        ("copyreg", "_reconstructor"),
+        ("copy_reg", "_reconstructor"),
+        ("builtins", "getattr"),
+        ("__builtin__", "getattr"),
+        ("functools", "partial"),
+    )
+)
+"""Calls whose first argument says more about the result than they do."""
+
+_USUAL = frozenset(("torch", "collections", "builtins", "__builtin__", "numpy", "_codecs"))
+_MAX_STEPS = 4
+
+
+def class_of(record: object) -> str:
+    """The class of the object that a call makes, without the private modules on the way to it.
+
+    Empty for what is no call, and where it comes from torch, numpy or the standard containers.
+
+    >>> class_of(CallRecord(GlobalRecord("sklearn.preprocessing._data", "MinMaxScaler"), ()))
+    'sklearn.preprocessing.MinMaxScaler'
+    """
+    for _ in range(_MAX_STEPS):
+        if isinstance(record, CallRecord):
+            is_maker = called(record) in _MAKERS and bool(record.arguments)
+            record = record.arguments[0] if is_maker else record.function
+            if isinstance(record, GlobalRecord):
+                return _public(record)
+    return ""
+
+
+def _public(made: GlobalRecord) -> str:
+    parts = [part for part in made.module.split(".") if not part.startswith("_")]
+    public = parts if made.module != "__main__" else ["__main__"]
+    return "" if not public or public[0] in _USUAL else ".".join((*public, made.name))

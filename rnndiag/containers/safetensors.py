@@ -29,6 +29,12 @@ METADATA = "__metadata__"
 
 _HEADER_STARTS = (b'{"', b"{}", b"{ ", b"{\n", b"{\t", b"{\r")
 
+_MOST_LENGTH = 1 << 48
+"""Of a header that a file may claim. The first eight letters of a text claim more than 2^56."""
+
+_LETTERS = 16
+"""Of a header's text that are looked at: noise has a control character among as many."""
+
 _MAX_HEADER_BYTES = 1 << 22
 """About thirty thousand tensors. The reference implementation takes up to 100 MB, which as Python
 objects are gigabytes."""
@@ -60,7 +66,11 @@ DTYPE_NAMES = {ours: theirs for theirs, ours in _DTYPES.items()}
 
 
 def _recognises(candidate: Candidate) -> bool:
-    return candidate.head[_LENGTH_BYTES : _LENGTH_BYTES + 2] in _HEADER_STARTS
+    """By a header's length that can be true, and the first letters of its text."""
+    length = int.from_bytes(candidate.head[:_LENGTH_BYTES], "little")
+    text = candidate.head[_LENGTH_BYTES : _LENGTH_BYTES + min(length, _LETTERS)]
+    is_text = not any(byte < 0x20 and byte not in b"\t\n\r" for byte in text)
+    return 2 <= length < _MOST_LENGTH and text[:2] in _HEADER_STARTS and is_text
 
 
 def _read(candidate: Candidate) -> Contents:

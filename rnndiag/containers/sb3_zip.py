@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rnndiag.containers.candidate import Candidate
-from rnndiag.containers.failures import refused
+from rnndiag.containers.failures import refused, reworded
 from rnndiag.containers.json_text import json_object
 from rnndiag.containers.nested import open_inner
 from rnndiag.containers.records import PLAIN, DictRecord, NothingRecord
@@ -53,7 +53,7 @@ def _inner(archive: Archive, name: str, pickle: TorchPickle) -> object:
     try:
         return open_inner(archive.part(name), pickle) or NothingRecord()
     except RnndiagError as error:
-        raise RnndiagError(error.code, f"{printable(name)}: {error.what}", error.remedy) from None
+        raise reworded(error, f"{printable(name)}: {error.what}") from None
 
 
 def _settings(archive: Archive) -> DictRecord:

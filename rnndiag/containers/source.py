@@ -12,9 +12,10 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from rnndiag.containers.failures import cannot_open, damaged, out_of_memory, truncated
+from rnndiag.containers.failures import cannot_open, damaged, empty, out_of_memory, truncated
 from rnndiag.containers.readable import Readable
-from rnndiag.errors import reason
+from rnndiag.errors import RnndiagError, reason
+from rnndiag.paths import is_url, nearest_file
 
 _KINDS = (
     (stat.S_ISDIR, "it is a directory", "name a file in it"),
@@ -55,7 +56,7 @@ class Source(Readable):
             if is_kind(status.st_mode):
                 raise cannot_open(what, remedy)
         if status.st_size == 0:
-            raise truncated("the file is empty")
+            raise empty()
         return cls(path, status)
 
     @classmethod
@@ -63,7 +64,7 @@ class Source(Readable):
         """A file that is open already and stays so; `path` only names it."""
         status = os.fstat(handle.fileno())
         if status.st_size == 0:
-            raise truncated("the file is empty")
+            raise empty()
         return cls(path, status, handle, keeps_open=True)
 
     @property
@@ -158,7 +159,15 @@ def _open_failure(path: str, error: OSError | ValueError) -> Exception:
     if isinstance(error, FileNotFoundError):
         if os.path.islink(path):  # noqa: PTH114 (a hostile path need not survive Path())
             return cannot_open("a link to a file that is not there", "fetch it, or remove the link")
-        return cannot_open("no such file", "check the path")
+        return no_such_file(path)
     if isinstance(error, PermissionError):
         return cannot_open("no permission to read it", "change its mode or run as its owner")
     return cannot_open(f"it cannot be opened ({reason(error)})", "check the path")
+
+
+def no_such_file(path: str, what: str = "no such file") -> RnndiagError:
+    """RD001 for a path that leads nowhere, with the name that may have been meant."""
+    if is_url(path):
+        return cannot_open("a URL, and those are not read", "download it and name the copy")
+    near = nearest_file(path)
+    return cannot_open(what, "check the path" if near is None else f"did you mean {near}?")

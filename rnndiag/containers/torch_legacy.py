@@ -15,6 +15,7 @@ from rnndiag.containers.readable import Readable
 from rnndiag.containers.records import StorageRecord
 from rnndiag.containers.torch_pickles import PickleFormat, TorchPickle
 from rnndiag.containers.torch_storages import NestedRecord, storage_bytes
+from rnndiag.errors import Content
 
 MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
@@ -44,9 +45,13 @@ class _Sections:
         return key in self.starts
 
 
+def is_legacy(head: bytes) -> bool:
+    """By the first bytes."""
+    return _MAGIC_BYTES in head[:_MAGIC_WITHIN] or head.startswith(_MAGIC_TEXT)
+
+
 def _recognises(candidate: Candidate) -> bool:
-    head = candidate.head[:_MAGIC_WITHIN]
-    return _MAGIC_BYTES in head or head.startswith(_MAGIC_TEXT)
+    return is_legacy(candidate.head)
 
 
 def _open(candidate: Candidate, pickle: TorchPickle) -> NestedRecord:
@@ -64,7 +69,8 @@ def _check_version(stream: PickleStream, pickle: TorchPickle) -> None:
     pickle.run_with(stream, no_persistent_ids)
     protocol = pickle.run_with(stream, no_persistent_ids)
     if protocol != _PROTOCOL:
-        raise unsupported("a torch file of an unknown protocol", "save it with a newer torch")
+        what = "a torch file of an unknown protocol"
+        raise unsupported(what, "save it with a newer torch", Content.UNREADABLE)
     pickle.run_with(stream, no_persistent_ids)
 
 
@@ -89,7 +95,8 @@ def _storage_starts(
         storage = storages.get(key)
         length = None if storage is None else storage_bytes(storage)
         if storage is None or length is None:
-            raise unsupported(f"a storage of an unknown type ({key})", "save it with a newer torch")
+            what = f"a storage of an unknown type ({key})"
+            raise unsupported(what, "save it with a newer torch", Content.UNREADABLE)
         count = int.from_bytes(source.read_at(position, _SIZE_BYTES), "little", signed=True)
         if count != storage.count:
             raise damaged(f"storage {key} has {count} elements where {storage.count} are declared")

@@ -13,7 +13,7 @@ from rnndiag.containers.packed_layers import unpacked
 from rnndiag.containers.pickle_machine import PickleMachine
 from rnndiag.containers.pickle_opcodes import run
 from rnndiag.containers.pickle_stream import PickleStream
-from rnndiag.containers.records import CallRecord, GlobalRecord, StorageRecord
+from rnndiag.containers.records import CallRecord, GlobalRecord, StorageRecord, class_of
 from rnndiag.containers.text import printable
 from rnndiag.containers.torch_storages import NestedRecord, Storages, storage_reference
 
@@ -39,14 +39,22 @@ class TorchPickle:
     nested: dict[int, tuple[bytes | str, object]] = field(default_factory=dict)
     """By the identity of the bytes, so that none is read twice."""
 
+    opened: dict[int, tuple[object, NestedRecord | str | None]] = field(default_factory=dict)
+    """The same of bytes that nobody asked to load."""
+
     def run(self, stream: PickleStream) -> object:
         """The root record; raises RD003 to RD005."""
         return self.run_with(stream, self._persistent)
 
-    def run_with(self, stream: PickleStream, persistent: Callable[[object], object]) -> object:
-        """The same with another meaning of persistent ids."""
+    def run_with(
+        self,
+        stream: PickleStream,
+        persistent: Callable[[object], object],
+        built: Callable[[CallRecord, PickleStream], object] | None = None,
+    ) -> object:
+        """The same with another meaning of persistent ids, and of objects with a state."""
         self.budget.spend(_RUN_WORK)
-        return run(PickleMachine(stream, self.names, persistent, self.budget, self._called))
+        return run(PickleMachine(stream, self.names, persistent, self.budget, self._called, built))
 
     def inner(self) -> TorchPickle:
         """One for a torch file inside of this one."""
@@ -54,12 +62,13 @@ class TorchPickle:
 
     def contents(self, root: object, storages: Storages) -> Contents:
         """Everything below the root, by dotted name."""
-        found = flatten(root, storages, self.budget)
+        found = flatten(root, storages, self.budget, self._opened)
         # TorchScript's own classes come from its archive, not from an import.
         imports = (name for name in self.names if not name.startswith("__torch__."))
         would_import = tuple(sorted(printable(name) for name in imports))
         tensors = unpacked(found.tensors, found.values)
-        return Contents(tensors, found.values, tuple(found.skipped), would_import)
+        skipped, made_of = tuple(found.skipped), printable(class_of(root))
+        return Contents(tensors, found.values, skipped, would_import, made_of=made_of)
 
     def _called(self, call: CallRecord) -> object:
         """A call that loads bytes as a torch file stands for what that file holds."""
@@ -72,6 +81,17 @@ class TorchPickle:
         if id(raw) not in self.nested:
             self.nested[id(raw)] = raw, open_nested(call, self.inner()) or call
         return self.nested[id(raw)][1]
+
+    def _opened(self, record: object, depth: int) -> NestedRecord | str | None:
+        """What bytes hold that are a torch file without anybody saying so."""
+        from rnndiag.containers.nested import is_torch_bytes, open_bytes
+
+        if not is_torch_bytes(record):
+            return None
+        if id(record) not in self.opened:
+            inner = TorchPickle(names=self.names, budget=self.budget, depth=self.depth + depth)
+            self.opened[id(record)] = record, open_bytes(record, inner)
+        return self.opened[id(record)][1]
 
     def _persistent(self, identifier: object) -> object:
         storage = storage_reference(identifier)

@@ -1,7 +1,7 @@
 """torch 0.1: a tar of three pickled tables (storages, tensors, objects), read in place.
 
-The tables of storages and tensors are pickles between raw numbers; the object pickle refers to
-their entries by number.
+The tables of storages and tensors are pickles between raw numbers; all refer to their entries by
+number, or by a text, which the object pickle spells as one.
 """
 
 from __future__ import annotations
@@ -13,54 +13,40 @@ import numpy as np
 import numpy.typing as npt
 
 from rnndiag.containers.candidate import Candidate
-from rnndiag.containers.failures import damaged, refused, truncated
+from rnndiag.containers.failures import damaged
 from rnndiag.containers.pickle_stream import PickleStream
-from rnndiag.containers.readable import Part, Readable
+from rnndiag.containers.readable import Part
 from rnndiag.containers.records import CallRecord, GlobalRecord, StorageRecord
 from rnndiag.containers.torch_pickles import PickleFormat, TorchPickle
 from rnndiag.containers.torch_storages import NestedRecord, storage_bytes, storage_reference
 from rnndiag.containers.views import MAX_DIMENSIONS
-from rnndiag.containers.window import Window
 
-_MAX_MEMBERS = 1000
-"""torch wrote four."""
+_MEMBERS = ("sys_info", "pickle", "tensors", "storages")
+"""In the order in which torch wrote them."""
+
+_MAX_KEY = 100
+_KEY_BITS = 64
+"""Of the name of a storage or a tensor."""
 
 _REBUILD = GlobalRecord("torch._utils", "_rebuild_tensor")
 
 
 def _recognises(candidate: Candidate) -> bool:
-    head = candidate.head
-    return head[257:262] == b"ustar" and any(
-        name + b"\0" in head for name in (b"sys_info", b"storages", b"pickle")
-    )
+    if candidate.head[257:262] != b"ustar":
+        return False
+    from rnndiag.containers.tar_archive import first_member
+
+    return first_member(candidate.head) in _MEMBERS
 
 
 def _open(candidate: Candidate, pickle: TorchPickle) -> NestedRecord:
-    members = _members(candidate.source)
+    from rnndiag.containers.tar_archive import tar_members
+
+    members = tar_members(candidate.source)
     tables = _Tables(_member(members, "storages"), pickle)
     tables.read_storages()
     tables.read_tensors(_stream(members, "tensors"))
     return NestedRecord(pickle.run_with(_stream(members, "pickle"), tables.persistent), tables)
-
-
-def _members(source: Readable) -> dict[str, Part]:
-    """Where each member lies. The standard library reads the directory and extracts nothing."""
-    import tarfile
-
-    members: dict[str, Part] = {}
-    try:
-        with tarfile.open(fileobj=Window(source), mode="r:") as archive:
-            for info in archive:
-                if info.name in members or len(members) >= _MAX_MEMBERS:
-                    raise refused("its tar directory holds a name twice, or too many")
-                if info.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
-                    raise refused("its tar holds a link, a pipe or a device")
-                members[info.name] = Part(source, info.offset_data, info.size)
-    except (tarfile.TarError, ValueError, OverflowError, OSError, RecursionError, EOFError):
-        raise damaged("its tar directory is broken") from None
-    if any(part.first + part.length > source.size for part in members.values()):
-        raise truncated()
-    return members
 
 
 def _member(members: dict[str, Part], name: str) -> Part:
@@ -81,8 +67,8 @@ class _Tables:
     """The member that holds the storages."""
 
     pickle: TorchPickle
-    storages: dict[int, StorageRecord] = field(default_factory=dict)
-    tensors: dict[int, CallRecord] = field(default_factory=dict)
+    storages: dict[str, StorageRecord] = field(default_factory=dict)
+    tensors: dict[str, CallRecord] = field(default_factory=dict)
     starts: dict[str, int] = field(default_factory=dict)
     big_endian: bool = False
     """Never: torch has always swapped to little-endian."""
@@ -99,26 +85,27 @@ class _Tables:
         """A count; (number, device, class) and the elements of each; and views of them."""
         stream = PickleStream(self.part)
         for _ in range(_count(self.pickle.run(stream))):
-            number, device, kind = _entry(self.pickle.run(stream), 3)
+            name, device, kind = _entry(self.pickle.run(stream), 3)
             length = int.from_bytes(stream.take(8), "little", signed=True)
-            key = str(_count(number))
+            key = _key(name)
             storage = storage_reference(("storage", kind, key, device, length))
             size_bytes = None if storage is None else storage_bytes(storage)
             if storage is None or size_bytes is None:
                 raise damaged(f"storage {key} has an unknown type")
             self.starts[key] = stream.position
             stream.skip(size_bytes)
-            self.storages[int(key)] = storage
+            self.storages[key] = storage
         views = self.pickle.run(stream)
-        for view in views if isinstance(views, list | tuple) else ():
-            number, root, offset, length = (_count(item) for item in _entry(view, 4))
+        for entry in views if isinstance(views, list | tuple) else ():
+            name, root, start, count = _entry(entry, 4)
             whole = self.storage(root)
-            self.storages[number] = replace(whole, view_offset=offset, view_count=length)
+            part = replace(whole, view_offset=_count(start), view_count=_count(count))
+            self.storages[_key(name)] = part
 
     def read_tensors(self, stream: PickleStream) -> None:
         """A count; (number, storage, class) of each, then its shape, strides and offset."""
         for _ in range(_count(self.pickle.run(stream))):
-            number, storage, _ = _entry(self.pickle.run(stream), 3)
+            name, storage, _ = _entry(self.pickle.run(stream), 3)
             dimensions = stream.unsigned(8) & 0xFFFFFFFF
             if dimensions > MAX_DIMENSIONS:
                 raise damaged("a tensor has too many dimensions")
@@ -127,11 +114,11 @@ class _Tables:
             strides = struct.unpack(width, stream.take(8 * dimensions))
             offset = int.from_bytes(stream.take(8), "little", signed=True)
             place = (self.storage(storage), offset, shape, strides)
-            self.tensors[_count(number)] = CallRecord(_REBUILD, place)
+            self.tensors[_key(name)] = CallRecord(_REBUILD, place)
 
-    def storage(self, number: object) -> StorageRecord:
-        """By its number; raises RD003 where there is none."""
-        found = self.storages.get(_count(number))
+    def storage(self, name: object) -> StorageRecord:
+        """By its number or text; raises RD003 where there is none."""
+        found = self.storages.get(_key(name))
         if found is None:
             raise damaged("a storage is missing from its table")
         return found
@@ -140,10 +127,17 @@ class _Tables:
         """A tensor or storage by its number, or a module's class."""
         if isinstance(identifier, tuple) and identifier and isinstance(identifier[0], GlobalRecord):
             return identifier[0]
-        if isinstance(identifier, str) and identifier.isascii() and len(identifier) < 20:
-            identifier = int(identifier) if identifier.isdigit() else identifier
-        number = _count(identifier)
-        return self.tensors[number] if number in self.tensors else self.storage(number)
+        key = _key(identifier)
+        return self.tensors[key] if key in self.tensors else self.storage(key)
+
+
+def _key(name: object) -> str:
+    """What a table's entry is found by: torch keyed them by address, as a number or as text."""
+    if isinstance(name, str) and len(name) <= _MAX_KEY:
+        return name
+    if isinstance(name, bool) or not isinstance(name, int) or name.bit_length() > _KEY_BITS:
+        raise damaged("a name in its tables is neither a number nor a short text")
+    return str(name)
 
 
 def _count(number: object) -> int:

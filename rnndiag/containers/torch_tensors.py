@@ -34,6 +34,9 @@ _MAX_WRAPPERS = 16
 
 _TYPED = "torch._tensor._rebuild_from_type_v2"
 
+APART = "joblib.numpy_pickle.NDArrayWrapper"
+"""What joblib wrote in place of an array before 0.10."""
+
 _SKIPPED = {
     "torch._utils._rebuild_sparse_tensor": "a sparse tensor",
     "torch._utils._rebuild_sparse_csr_tensor": "a sparse tensor",
@@ -42,6 +45,7 @@ _SKIPPED = {
     "torch._utils._rebuild_wrapper_subclass": "a shard, or another tensor that wraps others",
     "torch.nn.parameter.UninitializedParameter": "a parameter that was never initialised",
     "torch.nn.parameter.UninitializedBuffer": "a buffer that was never initialised",
+    APART: "an array in a file of its own beside this one",
 }
 
 _SHARDS = frozenset(("DTensor", "ShardedTensor", "FlatParameter"))

@@ -99,6 +99,13 @@ class Archive:
         # Not by `read`, which would keep a copy of its own.
         return Memory(self._unpack(name, 0, size).tobytes())
 
+    def start(self, name: str, count: int) -> bytes:
+        """The first bytes of a member, at most `count`; of a packed one, no more is unpacked."""
+        count = min(count, self.size(name))
+        if self.is_stored(name):
+            return self.source.read_at(self._data_start(name), count)
+        return self._unpack(name, 0, count).tobytes()
+
     def _data_start(self, name: str) -> int:
         """Behind the member's own header, whose lengths differ from the directory's."""
         if name not in self._starts:

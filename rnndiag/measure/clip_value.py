@@ -23,26 +23,29 @@ CLIPPED_ABOVE = 1e-4
 """No clipped norm is above its clip value but by rounding (measured: 6e-6 in a real file)."""
 
 
-def clip_value_at(norm: float, files: Sequence[Checkpoint]) -> float | None:
+def clip_value_at(
+    norm: float, files: Sequence[Checkpoint], below: float = CLIPPED_BELOW
+) -> float | None:
     """The clip value that a norm lies at: the file's own, or a round number where it names none.
 
-    `norm` is R, the root mean square norm of the gradients that the optimizer saw; None where it
-    lies at no such value, and where gradients were clipped by value, which leaves no trace in R.
+    `norm` is R, the root mean square norm of the gradients that the optimizer saw; None where it is
+    not within the share `below` under such a value, and where gradients were clipped by value,
+    which leaves no trace in R.
     """
     own = [setting.value for file in files if (setting := clip_setting(file)) is not None]
     if own:
-        return next((value for value in own if _lies_at(norm, value)), None)
+        return next((value for value in own if _lies_at(norm, value, below)), None)
     if norm <= 0.0 or any(value_clip_setting(file) is not None for file in files):
         return None
     for value in _round_numbers(norm):
-        if _lies_at(norm, value):
+        if _lies_at(norm, value, below):
             return value
     short = float(f"{norm:.2g}")
     return short if abs(short - norm) <= EXACTLY * norm else None
 
 
-def _lies_at(norm: float, value: float) -> bool:
-    return -CLIPPED_ABOVE * value <= value - norm <= CLIPPED_BELOW * value
+def _lies_at(norm: float, value: float, below: float) -> bool:
+    return -CLIPPED_ABOVE * value <= value - norm <= below * value
 
 
 def _round_numbers(norm: float) -> list[float]:

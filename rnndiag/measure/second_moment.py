@@ -37,6 +37,34 @@ SECOND_MOMENT: Mapping[OptimizerKind, tuple[str, str | None]] = {
 """Running average of squared gradients, and the setting it decays by."""
 
 
+KEPT: Mapping[OptimizerKind, frozenset[str]] = {
+    "adam": frozenset({"step", "exp_avg", "exp_avg_sq", "mu_product"}),
+    "adamw": frozenset({"step", "exp_avg", "exp_avg_sq"}),
+    "amsgrad": frozenset({"step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"}),
+    "rmsprop": frozenset({"step", "square_avg", "momentum_buffer", "grad_avg"}),
+    "adagrad": frozenset({"step", "sum"}),
+    "adadelta": frozenset({"step", "square_avg", "acc_delta"}),
+}
+"""All that torch's own optimizers keep of a parameter, NAdam and RAdam among Adam's. One that keeps
+more is another: Ranger averages centralised gradients, SOAP rotated ones, Prodigy scaled ones."""
+
+OTHERS_SETTINGS = frozenset(
+    {
+        "k",
+        "alpha",
+        "N_sma_threshhold",
+        "N_sma_threshold",
+        "use_gc",
+        "gc_gradient_only",
+        "gc_conv_only",
+    }
+    | {"trust_clip", "grad_averaging", "always_adapt", "d", "d0", "d_coef", "rectify", "lookahead"}
+    | {"precondition_frequency", "max_precond_dim", "hessian_power", "rho"}
+)
+"""Settings of optimizers that keep what Adam keeps and average something else: Lookahead and Ranger
+without its copies, gradient centralisation, LAMB, Prodigy, AdaBelief, SOAP, AdaHessian."""
+
+
 class MeanSquare(NamedTuple):
     """The mean over steps of one parameter's squared gradient norm."""
 
@@ -48,7 +76,18 @@ class MeanSquare(NamedTuple):
 
 
 def optimizer_kind(optimizer: Optimizer) -> OptimizerKind:
-    """Which optimizer keeps such averages."""
+    """Which of torch's optimizers keeps such averages; "unknown" where one keeps anything else."""
+    kind = _likeliest(optimizer)
+    if kind not in KEPT:
+        return kind
+    foreign = kind in ADAMS and not OTHERS_SETTINGS.isdisjoint(optimizer.setting_names)
+    return "unknown" if foreign or not optimizer.kept <= KEPT[kind] else kind
+
+
+ADAMS = frozenset({"adam", "adamw", "amsgrad"})
+
+
+def _likeliest(optimizer: Optimizer) -> OptimizerKind:
     keys = {key for state in optimizer.states.values() for key in state}
     if "max_exp_avg_sq" in keys:
         return "amsgrad"
@@ -69,7 +108,7 @@ def mean_squares(optimizer: Optimizer, kind: OptimizerKind) -> tuple[list[MeanSq
     all steps alike. Kingma & Ba 2015, algorithm 1.
     """
     if kind not in SECOND_MOMENT:
-        return [], "no second moment of the gradients: not in this file"
+        return [], _untold(optimizer)
     squares: list[MeanSquare] = []
     reasons: list[str] = []
     for parameter in optimizer.states:
@@ -81,6 +120,16 @@ def mean_squares(optimizer: Optimizer, kind: OptimizerKind) -> tuple[list[MeanSq
     if not squares and not reasons:
         reasons.append("no step has been taken")
     return squares, reasons[0] if reasons else None
+
+
+def _untold(optimizer: Optimizer) -> str:
+    """Why a kind without a second moment that is known tells nothing of the gradients."""
+    if any("_sq" in key or key == "square_avg" for key in optimizer.kept):
+        return (
+            "the optimizer is none of torch's: what its second moment averages is not known "
+            f"(it keeps {', '.join(sorted(optimizer.kept))})"
+        )
+    return "no second moment of the gradients: not in this file"
 
 
 def effective_steps(decay: float, step: float) -> float:

@@ -83,6 +83,9 @@ class TrainingState:
     adds_weight_decay: bool = False
     """Whether weight decay is, or may be, added to the gradients before they are averaged."""
 
+    weight_decay: float | None = None
+    """The largest of any parameter group; None where the file names none."""
+
     epsilon: float | None = None
     """What is added to the root of the second moment, of the first parameter group."""
 
@@ -124,6 +127,7 @@ def training_state(
     scales = [scale for file in files for scale in loss_scales(file)]
     epochs = [epoch for file in files if (epoch := epoch_setting(file)) is not None]
     squares, absent = mean_squares(chosen, kind)
+    decays = [each for each in chosen.settings("weight_decay") if each is not None]
     norm = None if absent else math.sqrt(sum(square.total for square in squares))
     clipped_at = None if norm is None else clip_value_at(norm, files)
     caveats = [*_several(found, chosen), *_caveats(chosen, kind, norm, scales)]
@@ -146,6 +150,7 @@ def training_state(
         clipped_at=clipped_at,
         effective_steps=max((square.steps for square in squares), default=None),
         adds_weight_decay=_adds_weight_decay(chosen),
+        weight_decay=max(filter(None, decays), default=0.0) if decays else None,
         epsilon=next(iter(chosen.settings("eps")), None),
         epoch=epochs[0] if epochs else None,
         loss_scale=scales[0].value if scales else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -13,11 +14,9 @@ import numpy.typing as npt
 from rnndiag.cells import load_bias
 from rnndiag.cells.base import FloatArray
 from rnndiag.containers.checkpoint import StoredTensor
-from rnndiag.recognise.layers import RecurrentLayer
-
-UNTRAINED = 0.01
-"""Chance of staying below which a recurrence is called untrained. At 0.1 a real network of 3 units
-would be, whose W_ih has two of 9 entries outside and whose biases were trained."""
+from rnndiag.measure.sampling import Sample, Sampler
+from rnndiag.measure.start import Start, is_draw, is_initial, start
+from rnndiag.recognise.layers import GATES, RecurrentLayer
 
 
 @dataclass(frozen=True)
@@ -49,15 +48,12 @@ class WeightHealth:
 
     gate_time_constants: tuple[GateTimeConstant, ...]
 
-    chance_of_staying: float | None = None
-    """Where weight_ih has left the box and weight_hh has not: how likely that is by chance, see
-    `chance_of_staying`; else None."""
+    start: Start | None = None
+    """How W_hh stands to what an initialiser draws; None where it is not finite."""
 
-    @property
-    def recurrence_untrained(self) -> bool:
-        """Whether W_hh stayed in that box by more than chance; without a past step it must."""
-        chance = self.chance_of_staying
-        return chance is not None and chance < UNTRAINED and not self.non_finite
+    chance_of_staying: float | None = None
+    """Where W_hh is as it was drawn and weight_ih is not: how likely that is by chance, see
+    `chance_of_staying`; else None."""
 
 
 ROUNDING = {"float16": 2.0**-11, "bfloat16": 2.0**-8}
@@ -69,17 +65,52 @@ def measure_weights(layer: RecurrentLayer) -> WeightHealth:
     # 1/√hidden may have been rounded up when it was stored, by half a unit in the last place.
     rounding = ROUNDING.get(layer.weight_hh.dtype, 2.0**-24)
     box = (1.0 + 2.0 * rounding) / math.sqrt(layer.hidden_size)
-    extents = {name: _extent(tensor) for name, tensor in _named(layer)}
+    sampler = Sampler(layer.weight_hh, rounding)
+    extents = {
+        name: _extent(tensor, sampler if name == "weight_hh" else None)
+        for name, tensor in _named(layer)
+    }
     moved = {name: not extent.largest <= box for name, extent in extents.items()}
+    non_finite = sum(extent.non_finite for extent in extents.values())
+    begun = (
+        start(sampler.sample(), layer.hidden_size, GATES[layer.cell]) if not non_finite else None
+    )
     return WeightHealth(
-        non_finite=sum(extent.non_finite for extent in extents.values()),
+        non_finite=non_finite,
         zero_rows=extents["weight_hh"].zero_rows,
         moved_from_init=moved,
         gate_time_constants=tuple(_time_constants(layer)),
+        start=begun,
         # Only then, and that is rare: it takes another look at every entry of weight_ih.
-        chance_of_staying=chance_of_staying(layer.weight_ih, layer.weight_hh.size, box)
-        if moved["weight_ih"] and not moved["weight_hh"]
+        chance_of_staying=_chance(layer, rounding, moved["weight_hh"])
+        if begun is not None and begun.drawn is not None and moved["weight_ih"]
         else None,
+    )
+
+
+def _chance(layer: RecurrentLayer, rounding: float, elsewhere: bool) -> float | None:
+    """How likely W_hh is as drawn by chance; None where weight_ih may be as drawn, too.
+
+    `elsewhere` says that W_hh was drawn from another box than PyTorch's: then the network's author
+    has initialised weight_ih as well, and only what no initialiser leaves shows training.
+    """
+    sampler = Sampler(layer.weight_ih, rounding)
+    _extent(layer.weight_ih, sampler)
+    if is_initial(sampler.sample(), layer.input_size, layer.hidden_size, GATES[layer.cell]):
+        return None
+    if elsewhere and not _biases_moved(layer):
+        return None
+    box = (1.0 + 2.0 * rounding) / math.sqrt(layer.hidden_size)
+    return chance_of_staying(layer.weight_ih, layer.weight_hh.size, box)
+
+
+def _biases_moved(layer: RecurrentLayer) -> bool:
+    """Whether a bias is neither one number a gate nor drawn from that box; True without any."""
+    biases = [load_bias(layer, bias) for bias in (layer.bias_ih, layer.bias_hh) if bias is not None]
+    return not biases or any(
+        np.ptp(bias.reshape(-1, layer.hidden_size), axis=1).any()
+        and not is_draw(Sample.of(bias), layer.hidden_size**-0.5)
+        for bias in biases
     )
 
 
@@ -102,20 +133,22 @@ class _Extent(NamedTuple):
     zero_rows: int
 
 
-def _extent(tensor: StoredTensor) -> _Extent:
+def _extent(tensor: StoredTensor, sampler: Sampler | None) -> _Extent:
     largest, non_finite, zero_rows = 0.0, 0, 0
     # Through map no block outlives its turn, so that there is memory for one only.
-    for block in map(_block_extent, tensor.blocks()):
+    for block in map(partial(_block_extent, sampler), tensor.blocks()):
         largest = float(np.maximum(largest, block.largest))
         non_finite += block.non_finite
         zero_rows += block.zero_rows
     return _Extent(largest, non_finite, zero_rows)
 
 
-def _block_extent(stored: npt.NDArray[np.generic]) -> _Extent:
+def _block_extent(sampler: Sampler | None, stored: npt.NDArray[np.generic]) -> _Extent:
     block = stored.astype(np.float32) if stored.dtype == np.float16 else stored
     # max and min are the fastest passes there are, and hand on NaN and infinities.
     peak = float(np.maximum(block.max(initial=0.0), -block.min(initial=0.0)))
+    if sampler is not None:
+        sampler.take(block, peak)
     non_finite = 0 if math.isfinite(peak) else int((~np.isfinite(block)).sum())
     rows = block.reshape(len(block), -1) if block.ndim else block.reshape(1, 1)
     # Few rows start with a zero, and only those can be zero throughout.

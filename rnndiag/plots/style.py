@@ -13,6 +13,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.escape import printable
 from rnndiag.report import Report
 
@@ -59,7 +60,13 @@ def styled() -> AbstractContextManager[None]:
 
 
 def panels(report: Report, names: Sequence[str], what: str) -> tuple[Figure, list[Axes]]:
-    """One panel a name, in a grid; the title says what they show and of which file."""
+    """One panel a name, in a grid; the title says what they show and of which file.
+
+    Raises RnndiagError (RD007) where there is no name: nothing was measured.
+    """
+    if not names:
+        what = "--plot: there is nothing to draw, since no layer was measured"
+        raise RnndiagError(InputCode.USAGE, what, "leave it out; the report says why")
     shown = names[:MOST_PANELS]
     columns = min(len(shown), 1 if len(shown) == 1 else 2 if len(shown) <= 4 else 3)
     rows = math.ceil(len(shown) / columns)

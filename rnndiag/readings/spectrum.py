@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rnndiag.measure.spectrum import Spectrum
 from rnndiag.readings.settling import read_rates, read_settling
 from rnndiag.readings.state_map import read_state_map
 from rnndiag.recognise.layers import RecurrentLayer
 
 
-def read_spectrum(layer: RecurrentLayer, spectrum: Spectrum) -> list[str]:
-    """The sentences under one layer's spectrum."""
+def read_spectrum(
+    layer: RecurrentLayer, spectrum: Spectrum, limits: Mapping[str, float]
+) -> list[str]:
+    """The sentences under one layer's spectrum, at the rules' `limits` in force, by code."""
     state_map = spectrum.state_map
     if state_map is not None:
-        weights = list(
-            read_state_map(layer.activation, spectrum.blocks[0], state_map, layer.hidden_size)
-        )
+        block, order = spectrum.blocks[0], layer.hidden_size
+        weights = list(read_state_map(layer.activation, block, state_map, order, limits))
     else:
         weights = [GATES]
     return [

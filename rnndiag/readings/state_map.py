@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rnndiag.measure.nonnormality import RANDOM_HENRICI
 from rnndiag.measure.powers import PowerGrowth
@@ -21,21 +21,26 @@ NON_NORMAL, NEARLY_NORMAL = 0.8, 0.55
 """Henrici's number outside which W_hh is no random matrix: 0.59 to 0.78 hold 99.8 % of those of
 order 16, and less holds them of larger ones."""
 
-NOTABLE_GROWTH = 10.0
-"""Growth of powers worth a sentence; of PyTorch's default initialisation it is 1.07 to 1.16."""
-
 
 def read_state_map(
-    activation: str, block: BlockSpectrum, state_map: StateMap, order: int
+    activation: str,
+    block: BlockSpectrum,
+    state_map: StateMap,
+    order: int,
+    limits: Mapping[str, float],
 ) -> Iterator[str]:
-    """The sentences on W_hh, (order, order), and its activation."""
+    """The sentences on W_hh, (order, order), and its activation.
+
+    What is worth a sentence, growth of powers and uncertain eigenvalues, is what RD203 and RD204
+    would find at the `limits` in force, by code.
+    """
     yield _certificate(activation, block, state_map)
     if order >= COMPARABLE:
         yield from _against_random(block, state_map)
-    yield from _growth(state_map)
-    uncertainty = state_map.eigenvalue_uncertainty
+    yield from _growth(state_map, limits["RD203"])
+    uncertainty, radius = state_map.eigenvalue_uncertainty, block.spectral_radius
     # Of the radius, as RD204 has it: a matrix in other units is as well conditioned.
-    if uncertainty is not None and uncertainty > 0.01 * (block.spectral_radius or 0.0):
+    if uncertainty is not None and radius and judged(uncertainty / radius) >= limits["RD204"]:
         yield (
             "The eigenvalues are ill-conditioned: rounding alone may have moved the largest by "
             f"{uncertainty:.2g}."
@@ -101,14 +106,14 @@ def _against_random(block: BlockSpectrum, state_map: StateMap) -> Iterator[str]:
         )
 
 
-def _growth(state_map: StateMap) -> Iterator[str]:
+def _growth(state_map: StateMap, notable: float) -> Iterator[str]:
     plain, scaled = state_map.powers, state_map.scaled_powers
-    if plain is not None and plain.growth > NOTABLE_GROWTH:
+    if plain is not None and judged(plain.growth) > notable:
         yield (
             f"Powers of W_hh grow {plain.growth:.4g}-fold in {plain.step} steps before they decay"
             f"{_unfinished(plain)}."
         )
-    elif scaled is not None and scaled.growth > NOTABLE_GROWTH:
+    elif scaled is not None and judged(scaled.growth) > notable:
         yield (
             "For a while W_hh grows faster than its eigenvalues say: its power "
             f"{scaled.step} is {scaled.growth:.4g} times the radius to that power"

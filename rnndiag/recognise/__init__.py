@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 
 from rnndiag.containers.checkpoint import Checkpoint
@@ -11,10 +11,11 @@ from rnndiag.recognise.companions import embeddings, other_matrices, readouts
 from rnndiag.recognise.declare import Declaration, parse_declaration
 from rnndiag.recognise.declared import apply
 from rnndiag.recognise.layers import Recognition, RecurrentLayer, RecurrentModule, Unrecognised
-from rnndiag.recognise.lookalikes import lookalikes
+from rnndiag.recognise.lookalikes import Found, grouped, lookalikes
 from rnndiag.recognise.names import model_tensors
 from rnndiag.recognise.slots import stacks
 from rnndiag.recognise.stacks import build
+from rnndiag.recognise.strangers import kind_of
 from rnndiag.recognise.unread import unread
 from rnndiag.recognise.wrappers import unwrap
 
@@ -29,30 +30,42 @@ def recognise(checkpoint: Checkpoint, declarations: Sequence[Declaration] = ()) 
     unwrapped = unwrap(model_tensors(checkpoint))
     tensors = unwrapped.tensors
     modules: list[RecurrentModule] = []
-    unrecognised: list[Unrecognised] = []
-    claimed: set[str] = set()
-    incomplete = unread(checkpoint.skipped)
+    complaints: list[Found] = []
+    measured: set[str] = set()
+    broken: set[str] = set()
+    incomplete = unread(checkpoint.skipped, tensors)
     for stack in stacks(tensors, unwrapped.refused):
-        claimed |= stack.names
-        if stack.module in incomplete:
-            continue
-        module, complaints = build(stack, checkpoint.values)
+        module, said = (None, []) if stack.module in incomplete else build(stack, checkpoint.values)
+        (broken if module is None else measured).update(stack.names)
         modules += [] if module is None else [module]
-        unrecognised += complaints
-    unrecognised += incomplete.values()
+        complaints += [Found.said(entry, stack.names, kind_of(entry.reason)) for entry in said]
     modules = _without_copies(modules)
-    unrecognised += lookalikes(tensors, claimed)
+    found = lookalikes(tensors, measured, broken, checkpoint.values)
     for declaration in declarations:
         modules = apply(declaration, tensors, modules)
     modules = [_with_remarks(module, unwrapped.rebuilt) for module in modules]
     used = {key for module in modules for layer in module.flat for key in layer.keys}
+    claimed = measured | broken
     return Recognition(
         modules=tuple(sorted(modules, key=lambda module: module.name)),
-        unrecognised=tuple(entry for entry in unrecognised if entry.name not in used),
+        unrecognised=(
+            *(entry for entry in incomplete.values() if entry.name not in used),
+            *_unmeasured(complaints, found, used),
+        ),
         embedding_candidates=embeddings(tensors),
         readout_candidates=readouts(tensors, modules, claimed | used),
         other_matrices=other_matrices(tensors, claimed | used),
     )
+
+
+def _unmeasured(
+    complaints: Sequence[Found], found: Sequence[Found], used: Set[str]
+) -> Iterator[Unrecognised]:
+    """What no declaration took up. A recurrence of a known kind is not a damaged one of another."""
+    known = {name for each in found for name in each.names}
+    left = [each for each in complaints if known.isdisjoint(each.names)]
+    yield from grouped([each for each in left if each.name not in used])
+    yield from grouped([each for each in found if used.isdisjoint(each.names)])
 
 
 def _without_copies(modules: Sequence[RecurrentModule]) -> list[RecurrentModule]:

@@ -31,7 +31,16 @@ def complaints(stack: Stack) -> list[Unrecognised]:
 def _entry(slots: Slots, reason: str) -> Unrecognised:
     """A complaint, filed under the layer's recurrent matrix or what comes nearest to it."""
     nearest = slots.get("weight_hh", slots.get("weight_ih", next(iter(slots.values()))))
-    return Unrecognised(nearest.key, nearest.tensor.shape, reason)
+    return Unrecognised(nearest.key, nearest.tensor.shape, reason, _is_certain(slots))
+
+
+def _is_certain(slots: Slots) -> bool:
+    """Whether two of PyTorch's own names stand together with as many rows.
+
+    One of another size beside them is damaged; that there is a recurrence is not in doubt.
+    """
+    rows = [named.tensor.shape[:1] for named in slots.values() if named.tensor.size]
+    return any(rows.count(size) > 1 for size in rows if size)
 
 
 def _refused(stack: Stack, plain: str) -> Unrecognised:
@@ -43,7 +52,8 @@ def _refused(stack: Stack, plain: str) -> Unrecognised:
         for named in slots.values()
         if named.key == refused.parts[0]
     )
-    return Unrecognised(named.key, named.tensor.shape, refused.reason)
+    # A wrapper keeps PyTorch's own name in those of its parts, and leaves the others beside them.
+    return Unrecognised(named.key, named.tensor.shape, refused.reason, certain=len(stack.names) > 1)
 
 
 def _within_layer(slots: Slots) -> Iterator[str]:

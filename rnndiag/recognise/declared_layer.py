@@ -100,7 +100,9 @@ class _Parts:
     def _only_input(self, hidden: Named) -> Named:
         fitting = self.near.input_matrices(hidden.key)
         if len(fitting) != 1:
-            reason = f"several fit: {listed(fitting)}" if fitting else "none has as many rows"
+            reason = (
+                f"several fit: {listed(fitting)}" if fitting else "none beside it has as many rows"
+            )
             raise usage(
                 f"--as {self.declaration} needs its input matrix, and {reason}",
                 f"add ,input=NAME to --as {self.declaration}",

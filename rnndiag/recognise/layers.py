@@ -135,6 +135,9 @@ class Unrecognised:
     reason: str
     """What it looks like and, where it can be declared, the `--as` line that does so."""
 
+    certain: bool = False
+    """Whether a set of sibling tensors proves it; else it only looks like one."""
+
 
 @dataclass(frozen=True)
 class Recognition:

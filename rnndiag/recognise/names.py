@@ -34,6 +34,9 @@ STATE_PARTS = frozenset({"step", "sum", "ax", "mu", "eta", "prev", "step_size"})
 PARAMETER_KEY = re.compile(r"<key [0-9]+>")
 """A parameter that is a key itself, right below the `state` of the oldest optimizers."""
 
+WRAPPED_STATES = ("state", "slow_state", "fast_state", "base_state")
+"""What an optimizer's state_dict calls its states: torch's, and Lookahead's around it."""
+
 SECOND_VIEWS = frozenset({"_flat_weights", "_all_weights", "all_weights", "_flat_weight_refs"})
 """Lists in a pickled nn.RNNBase that hold its parameters a second time."""
 
@@ -97,6 +100,17 @@ def is_optimizer_state(name: str) -> bool:
     )
 
 
+def optimizer_states(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """Beginnings of names below which an optimizer keeps its states, whatever it calls them.
+
+    That is `state` beside `param_groups`, as every state_dict of an optimizer has it: Ranger's
+    `slow_buffer` and the moving averages of others are copies of weights, and no model's.
+    """
+    parts = (name.rpartition("param_groups.") for name in (*checkpoint.values, *checkpoint.tensors))
+    prefixes = {before for before, found, _ in parts if found and before[-1:] in {"", "."}}
+    return tuple(f"{prefix}{key}." for prefix in sorted(prefixes) for key in WRAPPED_STATES)
+
+
 def is_second_view(name: str) -> bool:
     """Whether a name is a place in a module's own list of its parameters."""
     return not SECOND_VIEWS.isdisjoint(name.split("."))
@@ -104,8 +118,9 @@ def is_second_view(name: str) -> bool:
 
 def model_tensors(checkpoint: Checkpoint) -> dict[str, StoredTensor]:
     """The tensors that are a model's own: no optimizer state, no second views."""
+    states = optimizer_states(checkpoint)
     return {
         name: tensor
         for name, tensor in checkpoint.tensors.items()
-        if not is_optimizer_state(name) and not is_second_view(name)
+        if not name.startswith(states) and not is_optimizer_state(name) and not is_second_view(name)
     }

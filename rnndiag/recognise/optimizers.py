@@ -33,6 +33,24 @@ class Optimizer:
 
     checkpoint: Checkpoint
 
+    @cached_property
+    def kept(self) -> frozenset[str]:
+        """All that it keeps of any parameter: averages, counters, copies."""
+        below = f"{self.prefix}state."
+        names = (*self.checkpoint.values, *self.checkpoint.tensors)
+        found = (_entry(name) for name in names if name.startswith(below))
+        return frozenset(
+            entry.key for entry in found if entry is not None and entry.id in self.states
+        )
+
+    @cached_property
+    def setting_names(self) -> frozenset[str]:
+        """Names of the settings of its parameter groups."""
+        names = (*self.checkpoint.values, *self.checkpoint.tensors)
+        starts = tuple(f"{self.prefix}param_groups.{group}." for group in self.groups)
+        ours = (name for name in names if starts and name.startswith(starts))
+        return frozenset(name[len(self.prefix) :].split(".")[2] for name in ours)
+
     @property
     def order(self) -> tuple[str, ...]:
         """Parameter ids in the order in which the optimizer was given the parameters."""

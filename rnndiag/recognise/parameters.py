@@ -6,6 +6,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
 from rnndiag.containers.checkpoint import Checkpoint, StoredTensor
+from rnndiag.recognise.model_weights import without_copies
 from rnndiag.recognise.names import model_tensors
 from rnndiag.recognise.optimizers import Optimizer
 from rnndiag.recognise.parameter_order import Shape, ways_to_fit
@@ -53,7 +54,8 @@ def match_parameters(optimizer: Optimizer, model: Checkpoint) -> Match:
 def _parameters(model: Checkpoint) -> dict[str, StoredTensor]:
     """What an optimizer may have been given: floating-point tensors, a shared one once."""
     found: dict[tuple[object, ...], tuple[str, StoredTensor]] = {}
-    tensors = model_tensors(model)
+    # An averaged copy (EMA) is no parameter that anything was computed for.
+    tensors = without_copies(model_tensors(model))
     for name, tensor in tensors.items():
         if tensor.is_floating and not _is_buffer(name, tensors):
             found.setdefault(tensor.identity, (name, tensor))

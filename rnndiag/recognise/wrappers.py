@@ -14,10 +14,14 @@ from rnndiag.containers.checkpoint import StoredTensor
 from rnndiag.recognise.names import join, parse
 
 Array = npt.NDArray[np.float64]
-Formula = Literal["weight_norm", "pruning", "raw"]
+Formula = Literal["weight_norm", "pruning", "raw", "log_scale"]
 
-PART = re.compile(r"(?P<name>[^.]+)_(?P<part>g|v|u|orig|mask|raw)")
-"""How torch.nn.utils.weight_norm, spectral_norm and prune, and AWD-LSTM, rename a weight."""
+PART = re.compile(r"(?P<name>[^.]+)_(?P<part>g|v|u|orig|mask|raw|scale)")
+"""How torch.nn.utils.weight_norm, spectral_norm and prune, and AWD-LSTM, rename a weight, and what
+icefall's scaled layers keep beside it."""
+
+ITSELF = ""
+"""The part that has the weight's own name."""
 
 PARAMETRIZATION = re.compile(
     r"parametrizations\.(?P<name>[^.]+)\.(?P<part>original[0-9]*|[0-9]+\..*)", re.DOTALL
@@ -37,6 +41,7 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe("weight_norm", ("original0", "original1")),
     Recipe("pruning", ("orig", "mask")),
     Recipe("raw", ("raw",)),
+    Recipe("log_scale", (ITSELF, "scale")),
 )
 """Every set of parts that says by itself what the weight is."""
 
@@ -46,6 +51,7 @@ SENTENCES: Mapping[Formula, str] = {
     "weight_norm": "rebuilt from weight_norm, g * v / |v|",
     "pruning": "rebuilt from pruning, the original times its mask",
     "raw": "AWD-LSTM weight drop: the raw weight, that without dropout, is taken",
+    "log_scale": "rebuilt from its logarithmic scale, weight * exp(scale)",
 }
 
 
@@ -102,14 +108,32 @@ def _wrapped(tensors: Mapping[str, StoredTensor]) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for name in tensors:
         split = _split(name)
-        if split is None or parse(split.weight) is None:
+        if split is None or (parse(split.weight) is None and not _is_scale(split, tensors)):
             continue
+        whole = join(split.module, split.weight)
+        if split.part == "scale":
+            if whole not in tensors:
+                continue
+            found.setdefault(whole, {})[ITSELF] = whole
         inner = join(split.module, "module")
         if split.part == "raw" and join(inner, _input_weight(split.weight)) in tensors:
             # WeightDrop keeps the raw weight outside the module that it wraps.
             split = split._replace(module=inner)
         found.setdefault(join(split.module, split.weight), {})[split.part] = name
     return found
+
+
+def _is_scale(split: _Part, tensors: Mapping[str, StoredTensor]) -> bool:
+    """Whether a part is icefall's for any linear layer: one number beside `weight` or `bias`."""
+    own, scale = (
+        tensors.get(join(split.module, name)) for name in (split.weight, f"{split.weight}_scale")
+    )
+    return (
+        split.part == "scale"
+        and split.weight in {"weight", "bias"}
+        and (own is not None and own.is_floating)
+        and (scale is not None and scale.is_floating and scale.shape == ())
+    )
 
 
 class _Part(NamedTuple):
@@ -160,6 +184,8 @@ def _kind(parts: Mapping[str, str]) -> str:
     inner = {part.rpartition(".")[2] for part in names if part[0].isdigit()}
     if names & {"g", "v"} and not names & {"u", "orig"}:
         return "weight_norm, of which a part is missing"
+    if "scale" in names:
+        return "a scale"
     if "u" in names or inner & {"_u", "_v"}:
         return "spectral_norm"
     if names & {"orig", "mask"}:
@@ -177,6 +203,8 @@ def _fits(formula: Formula, pieces: list[StoredTensor]) -> bool:
         return first.is_floating and real and first.shape == second.shape
     if not (first.is_floating and second.is_floating):
         return False
+    if formula == "log_scale":
+        return second.size == 1
     pairs = list(zip(first.shape, second.shape, strict=False))
     varies = len(first.shape) == len(second.shape) and all(own in {1, full} for own, full in pairs)
     return first.size == 1 or varies
@@ -190,6 +218,8 @@ def _composed(formula: Formula, pieces: list[StoredTensor]) -> StoredTensor:
 
     def load() -> npt.NDArray[np.generic]:
         values = [np.asarray(piece.load(), dtype=np.float64) for piece in pieces]
+        if formula == "log_scale":
+            return values[0] * np.exp(values[1].reshape(()))
         return values[0] * values[1] if formula == "pruning" else weight_norm(*values)
 
     identity = ("rebuilt", formula, *(piece.identity for piece in pieces))

@@ -185,7 +185,8 @@ def advice(file: FileReport) -> Iterator[str]:
 
 def _clipping(clipping: ClippingAdvice) -> Iterator[str]:
     value = f"max_norm={clipping.max_norm:g} basis={clipping.basis}"
-    yield f"clipping: {value} fires={number(clipping.fires)}"
+    left_out = f" norms_not_finite={clipping.non_finite}" if clipping.non_finite else ""
+    yield f"clipping: {value} fires={number(clipping.fires)}{left_out}"
     present = clipping.present
     if present is not None:
         yield f"clip setting: {printable(present.name)}={present.value:g}: {present.effect}"

@@ -122,6 +122,9 @@ class Rule:
     degree: Degree | None = None
     """By which number a finding is worse than one that was accepted; None: it cannot be."""
 
+    yields_to: tuple[str, ...] = ()
+    """Codes of rules whose finding in the same layer says the same, and more."""
+
     configured: bool = False
     """Whether the limit is the user's own, which is then said."""
 

@@ -41,7 +41,9 @@ def judge(result: FileResult, rules: Sequence[Rule] = RULES) -> Judgement:
     missing = {rule.code: _missing(result, rule) for rule in rules}
     able = [rule for rule in rules if missing[rule.code] is None]
     order = {item.layer.label: place for place, item in enumerate(result.layers)}
-    findings = [finding for rule in able for finding in rule.check(result, rule)]
+    findings = _strongest(
+        [(rule, finding) for rule in able for finding in rule.check(result, rule)]
+    )
     return Judgement(
         tuple(sorted(findings, key=lambda f: (order.get(f.layer, len(order)), f.layer, f.code))),
         tuple(rule.code for rule in able),
@@ -51,6 +53,16 @@ def judge(result: FileResult, rules: Sequence[Rule] = RULES) -> Judgement:
             if none is not None
         ),
     )
+
+
+def _strongest(made: Sequence[tuple[Rule, Finding]]) -> list[Finding]:
+    """Without those that another rule's finding in the same layer contains."""
+    given = {(finding.code, finding.layer) for _, finding in made}
+    return [
+        finding
+        for rule, finding in made
+        if not any((code, finding.layer) in given for code in rule.yields_to)
+    ]
 
 
 def _missing(result: FileResult, rule: Rule) -> Missing | None:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from rnndiag.analysis import FileResult, LayerResult
 
-Measurement = Literal["state map", "trace", "training state"]
+Measurement = Literal["state map", "trace", "training state", "other weights"]
 """What has to be measured for a rule, beyond the layers and the health of their weights."""
 
 
@@ -82,6 +82,11 @@ def _powers(result: FileResult) -> Missing | None:
     return _state_map(result) or _unchecked("W_hh is too large for all its eigenvalues")
 
 
+def _other_weights(result: FileResult) -> Missing | None:
+    none = "the other tensors were not read: rnndiag check does"
+    return _none(none) if result.spoilt is None else None
+
+
 def _optimizer(result: FileResult) -> Missing | None:
     return _none("no optimizer's state") if result.training_state is None else None
 
@@ -116,6 +121,7 @@ TANH_TRACE = Need(
 )
 GATED_TRACE = Need("trace", _traced(lambda item: item.layer.cell != "rnn", "no gated layer"))
 LSTM_TRACE = Need("trace", _traced(lambda item: item.layer.cell == "lstm", "no LSTM"))
+OTHER_WEIGHTS = Need("other weights", _other_weights)
 OPTIMIZER = Need("training state", _optimizer)
 GRADIENT_NORM = Need("training state", _gradient_norm)
 MAPPED_GRADIENTS = Need("training state", _mapped_gradients)

@@ -6,8 +6,7 @@ and every later checkpoint carries it.
 
 Remedy: go back to the last checkpoint that passes, lower the learning rate or clip gradients by
 norm (`rnndiag suggest` on that checkpoint proposes a value), and stop training when a loss is not
-finite. Values that are not finite in tensors that are not recurrent (masks with −inf) are not
-looked at.
+finite. NaN in tensors outside the recurrence is RD105's.
 """
 
 from collections.abc import Iterable

@@ -14,6 +14,7 @@ Remedy: log the norm that clip_grad_norm_ returns and set the clip value near it
 from collections.abc import Iterable
 
 from rnndiag.analysis import FileResult
+from rnndiag.measure.clip_value import CLIPPED_BELOW, clip_value_at
 from rnndiag.recognise.settings import clip_setting
 from rnndiag.rounding import judged
 from rnndiag.rules.base import Finding, Rule
@@ -29,7 +30,8 @@ def check(result: FileResult, rule: Rule) -> Iterable[Finding]:
     norm = state.gradient_rms_norm
     setting = clip_setting(*result.files)
     named = setting is not None and setting.value > 0
-    clip = setting.value if setting is not None and named else state.clipped_at
+    inferred = clip_value_at(norm, result.files, rule.limit)
+    clip = setting.value if setting is not None and named else inferred
     if clip is not None and judged(abs(norm / clip - 1.0)) <= rule.limit:
         says = "the file's clip value" if named else "the round number"
         yield rule.finding(
@@ -51,5 +53,5 @@ RULE = Rule(
     documentation=__doc__ or "",
     check=check,
     needs=(GRADIENT_NORM,),
-    limit=0.01,
+    limit=CLIPPED_BELOW,
 )

@@ -13,6 +13,10 @@ from rnndiag.rules.base import Rule, Severity
 from rnndiag.rules.needs import Measurement
 from rnndiag.rules.registry import RULES
 
+Limits = Mapping[str, float]
+"""Code to the threshold in force; NaN where a rule has none. Advice and readings that draw a rule's
+line take it from here, so that they draw it where the rule does."""
+
 
 @dataclass(frozen=True)
 class RuleSetting:
@@ -63,6 +67,13 @@ class Choice:
             if self._chosen(rule.code)
         )
 
+    def limits(self) -> Limits:
+        """Every rule's threshold in force, also of those that are not chosen, by code."""
+        nothing = RuleSetting()
+        return {
+            rule.code: self.settings.get(rule.code, nothing).applied(rule).limit for rule in RULES
+        }
+
     def and_also(self, other: Choice) -> Choice:
         """The same choice with another's on top of it."""
         return Choice(
@@ -99,17 +110,33 @@ class Judging:
 
     def rules_for(self, path: str) -> tuple[Rule, ...]:
         """The rules in force for one file."""
+        return self._choice_for(path).rules()
+
+    def limits_for(self, path: str) -> Limits:
+        """Every rule's threshold in force for one file, by code."""
+        return self._choice_for(path).limits()
+
+    def _choice_for(self, path: str) -> Choice:
         choice = self.choice
         for pattern, more in self.by_path:
             if matches(path, pattern, self.folder):
                 choice = choice.and_also(more)
-        return choice.rules()
+        return choice
+
+    def with_severity(self, code: str, severity: Severity) -> Judging:
+        """The same with a severity that is not a configuration's to change, for every path."""
+        choice = Choice(settings={code: RuleSetting(severity)})
+        return replace(self, by_path=(*self.by_path, ("*", choice)))
 
     def needs(self, measurement: Measurement) -> bool:
         """Whether any rule, for whatever path, looks at a measurement."""
         choices = (self.choice, *(self.choice.and_also(more) for _, more in self.by_path))
         rules = (rule for choice in choices for rule in choice.rules())
         return any(need.measurement == measurement for rule in rules for need in rule.needs)
+
+
+DEFAULT_LIMITS: Limits = Choice().limits()
+"""Where nobody has set any."""
 
 
 def checked_codes(codes: Iterable[str], place: str) -> tuple[str, ...]:

@@ -10,9 +10,19 @@ from cli.command import FIXTURES
 from torch import nn
 
 import rnndiag
-from rnndiag.advice.changes import CHANGES, epsilon, propose, starved_recurrence
+from rnndiag.advice import AdviceRequest
+from rnndiag.advice.changes import (
+    CHANGES,
+    epsilon,
+    gated_cell,
+    propose,
+    starved_recurrence,
+    untrained_recurrence,
+)
 from rnndiag.analysis import Request, analyse
 from rnndiag.containers import read
+from rnndiag.report import report_file
+from rnndiag.rules import DEFAULT_LIMITS, Choice, Judging, RuleSetting
 from rnndiag.tracing import TraceRequest
 
 
@@ -228,9 +238,8 @@ def test_a_starved_layers_eps_is_not_its_trouble(tmp_path):
     path = saved(tmp_path, module, adam_state(module, {"weight_hh_l0": 1e-9}))
     result = analyse(read(str(path)), Request())
     assert list(epsilon.propose(result)) == []
-    assert starved_recurrence.starved_layers(result) == {
-        "model.rnn/0/forward": pytest.approx(1e-9, rel=1e-4)
-    }
+    (starved,) = starved_recurrence.starved_layers(result).values()
+    assert starved.ratio == pytest.approx(1e-9, rel=1e-4)
 
 
 def test_other_optimizers_eps_means_something_else(tmp_path):
@@ -270,3 +279,32 @@ def test_no_name_of_the_file_reaches_the_code(tmp_path):
     changes = propose(result)
     assert any(hostile in label for change in changes for label in change.layers)
     assert not any("__import__" in change.code for change in changes)
+
+
+def test_changes_are_proposed_at_the_thresholds_in_force(tmp_path):
+    """A configured threshold moves the advice with the rule: RD402's, RD102's and RD302's."""
+    module = nn.GRU(3, 8)
+    path = saved(tmp_path, module, adam_state(module, {"weight_hh_l0": 1.1e-3}))
+    result = analyse(read(str(path)), Request())
+    assert list(starved_recurrence.propose(result)) == []
+    assert list(starved_recurrence.propose(result, {**DEFAULT_LIMITS, "RD402": 0.01}))
+    module = nn.RNN(3, 3)
+    with torch.no_grad():
+        module.weight_ih_l0[0, :2] = 0.65
+    result = analyse(read(str(saved(tmp_path, module))), Request())
+    assert list(untrained_recurrence.propose(result)) == []
+    assert list(untrained_recurrence.propose(result, {**DEFAULT_LIMITS, "RD102": 0.5}))
+    trace = TraceRequest(seq_len=100, batch=2)
+    result = analyse(read(str(saved(tmp_path, plain(0.5)))), Request(trace=trace))
+    assert list(gated_cell.propose(result))
+    assert list(gated_cell.propose(result, {**DEFAULT_LIMITS, "RD302": 1e-200})) == []
+
+
+def test_the_configured_threshold_reaches_the_advice(tmp_path):
+    module = nn.GRU(3, 8)
+    path = saved(tmp_path, module, adam_state(module, {"weight_hh_l0": 1.1e-3}))
+    judging = Judging(Choice(ignore=("RD402",), settings={"RD402": RuleSetting(threshold=0.01)}))
+    request = Request(trace=TraceRequest(seq_len=5, batch=1))
+    file = report_file(str(path), request, AdviceRequest(), judging=judging)
+    assert file.limits["RD402"] == 0.01
+    assert any("RD402" in change.source for change in file.advice.changes)

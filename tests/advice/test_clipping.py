@@ -8,7 +8,7 @@ import torch
 from advice.training import state
 from torch import nn
 
-from rnndiag.advice.clipping import FEWEST, ClipEvidence, advise_clipping
+from rnndiag.advice.clipping import BROKEN, FEWEST, ClipEvidence, advise_clipping
 from rnndiag.advice.present_clip import PresentClip
 
 LOGGED = list(np.random.default_rng(0).lognormal(size=1000))
@@ -67,13 +67,38 @@ def test_a_few_norms_have_no_percentile(count):
     assert "95th percentile" in twenty.reason
 
 
-def test_a_probes_broken_steps_are_said_and_left_out():
-    advice = advise_clipping(ClipEvidence(probe=[1.0] * 25 + [float("nan"), float("inf")]))
-    assert advice.max_norm == 1.0
-    assert any(caveat.startswith("2 captured norms are not finite") for caveat in advice.caveats)
-    assert advise_clipping(ClipEvidence(probe=[float("nan")], state=state())).basis == (
-        "optimizer-state"
-    )
+@pytest.mark.parametrize(("source", "word"), [("probe", "captured"), ("logged", "logged")])
+def test_steps_without_a_finite_norm_are_counted_and_left_out(source, word):
+    norms = [float("inf"), *[1.0] * 25, float("nan")]
+    advice = advise_clipping(ClipEvidence(**{source: norms}))
+    assert (advice.max_norm, advice.fires, advice.non_finite) == (1.0, 0.0, 2)
+    assert advice.norms == (1.0,) * 25
+    assert f"25 {word} norms" in advice.reason
+    (said,) = [caveat for caveat in advice.caveats if "inf or NaN" in caveat]
+    assert said.startswith(f"2 of 27 {word} norms are inf or NaN and were left out: a loss")
+    (one,) = [c for c in advise_clipping(ClipEvidence(norms[:-1])).caveats if "NaN" in c]
+    assert one.startswith("1 of 26 logged norms is inf or NaN")
+    assert advise_clipping(ClipEvidence([1.0] * 25)).non_finite == 0
+
+
+def test_a_run_that_ends_without_finite_norms_broke():
+    for broken, words in ((BROKEN - 1, "loss scaler"), (BROKEN, "the last 20 in a row")):
+        norms = [float("inf"), *[1.0] * 30, *[float("nan")] * broken]
+        caveats = " ".join(advise_clipping(ClipEvidence(norms)).caveats)
+        assert words in caveats
+        assert f"{broken + 1} of {broken + 31} logged norms" in caveats
+
+
+def test_without_a_finite_norm_the_state_is_asked():
+    advice = advise_clipping(ClipEvidence(probe=[float("nan")], state=state()))
+    assert (advice.basis, advice.non_finite) == ("optimizer-state", 1)
+    assert "1 of 1 captured norms is inf or NaN" in " ".join(advice.caveats)
+
+
+def test_a_name_that_says_too_little_is_said():
+    advice = advise_clipping(ClipEvidence(LOGGED, logged_as="Value"))
+    assert "taken from 'Value': check that" in advice.caveats[0]
+    assert "taken from" not in " ".join(advise_clipping(ClipEvidence(LOGGED)).caveats)
 
 
 def test_norms_that_were_logged_after_clipping_are_noticed():
@@ -174,7 +199,7 @@ def test_of_one_norm_no_share_is_said_to_be_clipped():
     advice = advise_clipping(ClipEvidence(probe=[4673.0]))
     assert (advice.max_norm, advice.fires) == (4670.0, None)
     assert advice.reason == "the one captured norm, 4673"
-    assert "one norm shows no spikes: a percentile needs 20" in advice.caveats
+    assert "one norm is too few to show spikes; a percentile needs 20" in advice.caveats
 
 
 @pytest.mark.parametrize("size", [1e-200, 1.0, 1e308])

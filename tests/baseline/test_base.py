@@ -98,6 +98,8 @@ def test_rules_say_which_way_they_get_worse():
     found = {rule.code: (rule.degree.key, rule.degree.worse) for rule in RULES if rule.degree}
     assert found == {
         "RD103": ("zero_rows", "higher"),
+        "RD106": ("median_share", "lower"),
+        "RD107": ("largest_row", "lower"),
         "RD201": ("steps_to_1e3", "lower"),
         "RD203": ("transient_growth", "higher"),
         "RD204": ("eigenvalue_uncertainty", "higher"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 
 import pytest
 from hypothesis import given
@@ -129,9 +130,11 @@ def test_keys_of_a_later_minor_version_are_no_matter():
 
 
 def test_a_file_that_is_not_there_or_no_text(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
     for path, words in (
         (tmp_path / "missing.json", "cannot be read: no such file or directory; write one with"),
         (tmp_path, "cannot be read: is a directory"),
+        (tmp_path / "pipe", "is a named pipe; save its contents to a file first"),
     ):
         with pytest.raises(RnndiagError, match=words):
             read_baseline(str(path))

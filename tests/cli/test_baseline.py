@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from cli.bad_inputs import row
 from cli.command import FIXTURES, expect_error, one_error, rnndiag
 
@@ -329,3 +330,20 @@ def test_a_report_does_not_replace_a_baseline(project, in_process):
         ran = in_process("check", "runs/a.pt", *RULES, option, "base.json", "-o", "base.json")
         expect_error(ran, "RD008", "base.json")
         assert Path("base.json").read_text() == before
+
+
+def test_errors_are_accepted_by_name(tmp_path, in_process):
+    """A NaN model can be accepted, and never without a word."""
+    module = torch.nn.GRU(3, 4)
+    module.bias_hh_l0.data[0] = float("nan")
+    torch.save({f"r.{k}": v for k, v in module.state_dict().items()}, tmp_path / "m.pt")
+    ran = in_process("check", tmp_path / "m.pt", "--write-baseline", tmp_path / "b.json")
+    assert ran.returncode == 0
+    (said,) = ran.stderr.splitlines()
+    assert "accepts 1 error from now on" in said
+    assert "RD101 1 recurrent weight is NaN" in said
+
+
+def test_notes_are_accepted_in_silence(project, in_process):
+    ran = in_process("check", "runs/a.pt", *RULES, "--write-baseline", "quiet.json")
+    assert (ran.returncode, ran.stderr) == (0, "")

@@ -133,7 +133,7 @@ def test_what_was_skipped_is_counted_by_reason(runs):
         "- 6 skipped, a text file, not a checkpoint: runs/0.txt, runs/1.txt, runs/2.txt and 3 more"
     ) in " ".join(ran.stdout.split())
     assert "- 5 skipped, no recurrent weights: runs/mlp0.pt" in " ".join(ran.stdout.split())
-    assert "- 1 skipped, an empty Python file, not a checkpoint: runs/__init__.py" in ran.stdout
+    assert "- 1 skipped, the file is empty: runs/__init__.py" in ran.stdout
 
 
 def test_paths_below_the_working_directory_are_relative_however_they_were_given(runs):

@@ -55,6 +55,7 @@ WRONG = [
     ("seed = -1", "seed in rnndiag.toml is no whole number of 0 or more"),
     ('fail-on = "note"', "fail-on in rnndiag.toml is none of error, warning and never"),
     ("fail-on = []", "fail-on in rnndiag.toml is none of error, warning and never"),
+    ("allow-unmeasured = 1", "allow-unmeasured in rnndiag.toml is neither true nor false"),
     ("rules = 1", "rules in rnndiag.toml is no table"),
     ("per-path = []", "per-path in rnndiag.toml is no table"),
     ("[rules]\nRD203 = 20", "rules.RD203 in rnndiag.toml is no table; write [rules.RD203]"),

@@ -52,6 +52,63 @@ def test_one_file_is_not_enough(epochs, in_process):
     expect_error(in_process("diff", epochs[0]), "RD007", "one checkpoint given")
 
 
+def norms(ran):
+    """The spectral norms of the only layer, in the order of the files."""
+    (line,) = [line for line in ran.stdout.splitlines() if "spectral_norm=" in line]
+    return line.partition("spectral_norm=")[2].split()[0]
+
+
+@pytest.fixture
+def run_folder(tmp_path, monkeypatch):
+    """runs/epoch_{9,10,100}.pt, of growing W_hh, and what else lies there."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    for epoch, scale in ((100, 0.7), (10, 0.6), (9, 0.5)):
+        save(tmp_path / "runs" / f"epoch_{epoch}.pt", scaled_rnn(scale))
+    (tmp_path / "runs" / "log.txt").write_text("words")
+    torch.save({"w": torch.ones(2)}, tmp_path / "runs" / "mlp.pt")
+    return tmp_path
+
+
+@pytest.mark.parametrize("named", ["runs", "runs/epoch_*.pt", "runs/**/e*.pt"])
+def test_a_folder_or_a_pattern_stands_for_its_files_by_their_numbers(run_folder, in_process, named):
+    ran = in_process("diff", named, *QUICK)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert norms(ran) == "0.5,0.6,0.7"
+    assert ("runs/log.txt: skipped: a text file" in ran.stdout) == (named == "runs")
+
+
+def test_a_file_that_is_named_stands_where_it_was_named(run_folder, in_process):
+    assert norms(in_process("diff", "runs/epoch_100.pt", "runs", *QUICK)) == "0.7,0.5,0.6"
+    assert norms(in_process("diff", "runs", "runs/epoch_9.pt", *QUICK)) == "0.6,0.7,0.5"
+    twice = ("runs/epoch_9.pt", "runs/epoch_9.pt")
+    assert norms(in_process("diff", *twice, *QUICK)) == "0.5,0.5"
+
+
+@pytest.mark.parametrize("shown", ["table", "markdown", "json"])
+def test_what_else_a_folder_holds_is_said_in_every_format(run_folder, in_process, shown):
+    ran = in_process("diff", "runs", *QUICK, "--format", shown)
+    assert ran.returncode == 0
+    assert all(name in ran.stdout for name in ("runs/log.txt", "runs/mlp.pt", "a text file"))
+
+
+def test_a_folder_of_one_checkpoint_or_none_is_not_enough(run_folder, in_process):
+    expect_error(in_process("diff", "runs/epoch_9.pt"), "RD007", "one checkpoint given")
+    expect_error(in_process("diff", "nothing/*.pt"), "RD001", "as a pattern it matches none")
+    (run_folder / "other").mkdir()
+    expect_error(in_process("diff", "other"), "RD007", "no checkpoint given")
+    save(run_folder / "other" / "one.pt", scaled_rnn(0.5))
+    (run_folder / "other" / "note.txt").write_text("words")
+    expect_error(in_process("diff", "other", *QUICK), "RD007", "one checkpoint given")
+
+
+def test_a_broken_file_of_a_folder_is_no_verdict(run_folder, in_process):
+    (run_folder / "runs" / "epoch_11.pt").touch()
+    ran = in_process("diff", "runs", *QUICK)
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("runs/epoch_11.pt: RD003 the file is empty")
+
+
 def test_another_model_is_refused(epochs, tmp_path, in_process):
     other = save(tmp_path / "lstm.pt", torch.nn.LSTM(3, 8))
     expect_error(in_process("diff", epochs[0], other, *QUICK), "RD007", "not the same cell")

@@ -42,3 +42,17 @@ def test_matplotlib_may_be_absent(tmp_path, in_process, monkeypatch):
     path = save(tmp_path / "model.pt", scaled_rnn(0.5))
     ran = in_process("spectrum", path, "--plot", tmp_path / "x.png")
     expect_error(ran, "RD007", "needs matplotlib", 'pip install "rnndiag[plot]"')
+
+
+@pytest.mark.parametrize("command", PLOTS)
+def test_where_nothing_was_measured_the_report_stands_and_says_why(command, tmp_path, in_process):
+    module = scaled_rnn(0.5)
+    module.weight_hh_l0.data[0, 0] = float("nan")
+    path = save(tmp_path / "model.pt", module)
+    files = [path] * (2 if command == "diff" else 1)
+    ran = in_process(command, *files, "--plot", tmp_path / "x.png")
+    assert ran.returncode == 2
+    assert "RD101" in ran.stdout
+    assert "to draw" in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+    assert not list(tmp_path.glob("x.*"))

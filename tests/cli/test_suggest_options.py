@@ -33,10 +33,35 @@ def test_logged_norms_are_believed_before_the_file(tmp_path):
     assert sum(without["shares"]["parameters"].values()) == pytest.approx(1.0)
 
 
+def test_what_a_loss_scaler_skipped_is_counted_in_every_format(tmp_path):
+    history = [{"step": step, "grad_norm": norm} for step, norm in enumerate([np.inf, *NORMS])]
+    (tmp_path / "trainer_state.json").write_text(json.dumps({"log_history": history}))
+    clipping = advice("--norms", tmp_path / "trainer_state.json")["clipping"]
+    assert clipping["norms_not_finite"] == 1
+    assert clipping["max_norm"] == pytest.approx(np.percentile(NORMS, 95), rel=5e-3)
+    for name, words in (
+        ("table", "1 of 401 logged norms is inf or NaN and was left out"),
+        ("concise", "norms_not_finite=1"),
+    ):
+        ran = rnndiag(
+            *("suggest", MODEL, "--norms", tmp_path / "trainer_state.json", "--format", name)
+        )
+        assert words in " ".join(ran.stdout.split())
+
+
+def test_a_column_is_named_behind_the_file(tmp_path):
+    (tmp_path / "log.csv").write_text(
+        "grad_norm,grad_norm_clipped\n" + "".join(f"{norm},{min(norm, 1)}\n" for norm in NORMS)
+    )
+    clipping = advice("--norms", f"{tmp_path / 'log.csv'}:grad_norm")["clipping"]
+    assert clipping["max_norm"] == pytest.approx(np.percentile(NORMS, 95), rel=5e-3)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("0.5\nnan\n0.7\n", ("1 of 3 norms is not finite", "line 2")),
+        ("nan\ninf\n", ("all 2 norms are inf or NaN",)),
+        ("grad_norm,grad_norm_clipped\n3,1\n", ("2 norms: grad_norm, grad_norm_clipped",)),
         ("0.5\nonce\n", ("line 2", "'once'")),
         ("0.5\n\x1b[31m\n", ("line 2",)),
         ("", ("holds no norm",)),

@@ -91,7 +91,9 @@ def test_every_lag_equals_autograd(case, layers, bias, tmp_path, capsys):
     assert_equal(capsys.readouterr().out, module, *rest)
 
 
-@pytest.mark.parametrize("case", ["gru", "lstm-projected"])
+@pytest.mark.parametrize(
+    "case", ["gru", pytest.param("lstm-projected", marks=pytest.mark.exhaustive)]
+)
 def test_every_lag_equals_autograd_in_a_process_of_its_own(case, tmp_path):
     module, *rest = write_case(tmp_path, case, layers=2, bias=True)
     done = subprocess.run(

@@ -13,7 +13,9 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
+from containers.archives import tar_of, zip_of
 from containers.bad_files import (
+    WEIGHT,
     Build,
     cut,
     encrypted,
@@ -55,8 +57,8 @@ NOT_CHECKPOINTS: list[Case] = [
     (5, "RD002", "git lfs pull", put(b"version https://git-lfs.github.com/spec/v1\noid x")),
     (17, "RD002", "not a checkpoint", put(random.Random(7).randbytes(5000))),
     (17, "RD002", "zeros", put(bytes(5000))),
-    (18, "RD002", "decompress it first", put(gzip.compress(b"x" * 100))),
-    (18, "RD002", "decompress it first", put(tgz())),
+    (18, "RD002", "inside gzip: a text file", put(gzip.compress(b"x" * 100))),
+    (18, "RD002", "unpack it first: tar xf", put(tgz())),
     (19, "RD002", "holding a.txt", lambda f: plain_zip(f / "a.zip", {"a.txt": b"x"})),
     (20, "RD005", "ONNX", put(b"\x08\x07\x12\x07pytorch\x1a\x032.1")),
     (21, "RD005", "HDF5", put(b"\x89HDF\r\n\x1a\n" + bytes(100))),
@@ -88,6 +90,8 @@ def deep(levels: int) -> bytes:
     return inner
 
 
+TWO = ("a.pt", "b.pt")
+
 UNSAFE: list[Case] = [
     (14, "RD004", "zip bomb", packed_zeros),
     (15, "RD004", "same name", twice),
@@ -98,6 +102,9 @@ UNSAFE: list[Case] = [
     (27, "RD004", "nested deeper", zipped(b"\x80\x04" + b"]" * 90_000 + b"a" * 89_999 + b".")),
     (29, "RD004", "repeats", zipped(in_dict(tensor((1 << 20, 1 << 20), (0, 0))))),
     (31, "RD004", "pipe", lambda f: torch_tar(f, {"a": [1.0]}, {"storages": tarfile.FIFOTYPE})),
+    (18, "RD004", "several checkpoints: a.pt, b.pt", put(tar_of(dict.fromkeys(TWO, WEIGHT)))),
+    (18, "RD004", "deeper", put(tar_of({"a": tar_of({"a": tar_of({"a": tar_of({"a": b""})})})}))),
+    (31, "RD004", "pipe", put(tar_of({"a.pt": WEIGHT, "b": b""}, {"b": tarfile.FIFOTYPE}))),
     (31, "RD004", "link", lambda f: torch_tar(f, {"a": [1.0]}, {"pickle": tarfile.SYMTYPE})),
     (48, "RD004", "outside", index_to("../w.safetensors")),
     (48, "RD004", "outside", index_to("/etc/passwd")),
@@ -123,5 +130,7 @@ RUN: list[Callable[[Path, bytes], str]] = [
     lambda f, t: plain_zip(
         f / "a.pt", {"m/data.pkl": in_dict(t), "m/constants.pkl": in_dict(t), "m/code/a.py": b"!"}
     ),
+    lambda f, t: put(tar_of({"model.pkl": in_dict(t), "a.txt": b"a"}))(f),
+    lambda f, t: put(zip_of({"model.pkl": in_dict(t), "a.txt": b"a"}))(f),
 ]
 """Where the payload of a test can stand in a file."""

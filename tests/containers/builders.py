@@ -101,17 +101,24 @@ def torch_tar(
     tensors: dict[str, list[float]],
     kinds: dict[str, bytes] | None = None,
     views: object = (),
+    text_keys: bool = False,
+    modified: float = 0,
 ) -> str:
-    """torch 0.1's container of a dictionary of vectors, and members of other kinds (FIFO, link)."""
+    """torch 0.1's container of a dictionary of vectors, and members of other kinds (FIFO, link).
+
+    With `text_keys`, its tables name storages by texts; a time that is no whole number puts an
+    extended header before every member.
+    """
     storages = pickle.dumps(len(tensors), 2)
     table = pickle.dumps(len(tensors), 2)
     body = b""
     for place, (name, values) in enumerate(tensors.items()):
         kind = opcode_global("torch", "FloatStorage")
-        storages += b"\x80\x02(" + number(place) + b"X\x03\0\0\0cpu" + kind + b"t."
+        key = short(f"s{place}") if text_keys else number(place)
+        storages += b"\x80\x02(" + key + b"X\x03\0\0\0cpu" + kind + b"t."
         storages += struct.pack(f"<q{len(values)}f", len(values), *values)
         kind = opcode_global("torch", "FloatTensor")
-        table += b"\x80\x02(" + number(100 + place) + number(place) + kind + b"t."
+        table += b"\x80\x02(" + number(100 + place) + key + kind + b"t."
         table += struct.pack("<iiqqq", 1, 0, len(values), 1, 0)
         body += short(name) + short(str(100 + place)) + b"Q"
     members = {
@@ -126,6 +133,7 @@ def torch_tar(
             entry = tarfile.TarInfo(name)
             entry.type = (kinds or {}).get(name, tarfile.REGTYPE)
             entry.linkname = "/etc/passwd" if entry.type != tarfile.REGTYPE else ""
+            entry.mtime = modified
             entry.size = len(data) if entry.isreg() else 0
             archive.addfile(entry, io.BytesIO(data))
     return str(path)

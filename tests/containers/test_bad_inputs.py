@@ -6,6 +6,7 @@ None where the file is read. Every file with a payload would touch a marker, whi
 
 from __future__ import annotations
 
+import gzip
 import os
 import pickle
 import zipfile
@@ -15,8 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from containers.archives import tar_of
 from containers.bad_cases import DAMAGED, NOT_CHECKPOINTS, PATHS, RUN, UNSAFE, Case
-from containers.bad_files import WEIGHT, payload_in, saved, sparse, trap, zipped
+from containers.bad_files import WEIGHT, payload_in, put, saved, sparse, trap, zipped
 from containers.builders import SIX_FLOATS, in_dict, opcode_global, plain_zip, torch_zip
 from containers.timing import in_time
 
@@ -25,6 +27,8 @@ from rnndiag.containers.checkpoint import Checkpoint
 from rnndiag.errors import RnndiagError
 
 READ: list[Case] = [
+    (18, None, "read from its member a.pt", put(tar_of({"a.pt": WEIGHT[:3] + b"."}))),
+    (18, None, "", put(gzip.compress(WEIGHT[:3] + b"."))),
     (13, None, "", zipped(compression=zipfile.ZIP_DEFLATED)),
     (
         19,

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 import torch
+from containers.archives import PACKINGS, tar_of, zip_of
 from containers.builders import plain_zip, torch_tar
 from containers.mutations import LIMITS, Change, changed, outcome
 from containers.timing import in_time
@@ -85,6 +87,28 @@ SEEDS: dict[str, Callable[[Path], bytes]] = {
 }
 
 
+def dumped(**options: Any) -> bytes:
+    buffer = io.BytesIO()
+    weights = {name: np.ones(2) for name in ("a", "b")}
+    joblib.dump({"w": weights, "objects": np.array([None, "a"], object)}, buffer, **options)
+    return buffer.getvalue()
+
+
+WRAPPED: dict[str, Callable[[], bytes]] = {
+    "pickle": dumped,
+    "pickle in zlib": lambda: dumped(compress=3),
+    "pickle in lzma": lambda: PACKINGS["lzma"](dumped()),
+    "torch-zip in gzip": lambda: PACKINGS["gzip"](torch_bytes()),
+    "torch-legacy in bzip2": lambda: PACKINGS["bzip2"](torch_bytes(legacy=True)),
+    "torch-zip in xz": lambda: PACKINGS["xz"](torch_bytes()),
+    "torch-zip in tar": lambda: tar_of({"a.yaml": b"a: 1", "b/model.pt": torch_bytes()}),
+    "torch-zip in zip": lambda: zip_of({"a.txt": b"a", "b/model.pt": torch_bytes()}),
+    "torch-legacy in tar in gzip": lambda: PACKINGS["gzip"](
+        tar_of({"c" * 120: b"c", "weights.th": torch_bytes(legacy=True)})
+    ),
+}
+
+
 CHANGES = st.lists(
     st.builds(Change, *(st.integers(0, limit - 1) for limit in LIMITS)), min_size=1, max_size=4
 )
@@ -124,6 +148,16 @@ def test_mutations(tmp_path: Path, name: str) -> None:
     assert {"read", "RD003"} <= outcomes(path, whole, MUTATIONS)
 
 
+@pytest.mark.parametrize("name", WRAPPED)
+def test_mutations_of_what_wraps_a_checkpoint(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "mutated"
+    whole = WRAPPED[name]()
+    path.write_bytes(whole)
+    assert read(str(path)).container == name
+    assert "RD003" in outcomes(path, whole, MUTATIONS)
+
+
+@pytest.mark.exhaustive
 def test_mutations_of_real_files(shared: Path, tmp_path: Path) -> None:
     path = tmp_path / "mutated"
     files = [

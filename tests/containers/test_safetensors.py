@@ -124,11 +124,26 @@ def test_a_name_twice_is_refused(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("length", [1 << 40, (1 << 64) - 1, 200])
+@pytest.mark.parametrize("length", [1 << 40, (1 << 48) - 1, 200])
 def test_a_header_longer_than_the_file(tmp_path: Path, length: int) -> None:
     error = failure(written(tmp_path, entry(), bytes(8), length))
     assert error.code is InputCode.DAMAGED
     assert "truncated" in error.what
+
+
+@pytest.mark.parametrize("length", [0, 1, 1 << 48, (1 << 64) - 1])
+def test_a_length_that_cannot_be_true_is_no_header_s(tmp_path: Path, length: int) -> None:
+    error = failure(written(tmp_path, entry(), bytes(8), length))
+    assert error.code is InputCode.NOT_A_CHECKPOINT
+
+
+@pytest.mark.parametrize("start", [b"let a = ", b"declare ", b"\x10\0\0\0\0\0\0\0"])
+def test_other_files_with_a_brace_in_its_place_are_not_taken_for_one(
+    tmp_path: Path, start: bytes
+) -> None:
+    path = tmp_path / "other"
+    path.write_bytes(start + b'{"\x01\x02\x03' + bytes(range(256)))
+    assert failure(str(path)).code is InputCode.NOT_A_CHECKPOINT
 
 
 def test_every_cut(tmp_path: Path) -> None:

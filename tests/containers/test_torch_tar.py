@@ -41,6 +41,19 @@ def test_views_of_storages(tmp_path: Path) -> None:
         assert failure(torch_tar(tmp_path, VECTORS, views=views)).code is InputCode.DAMAGED
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("modified", [0, 0.5])
+def test_tables_that_name_storages_by_texts(tmp_path: Path, modified: float) -> None:
+    path = torch_tar(
+        tmp_path, VECTORS, views=[("s1", "s0", 2, 1)], text_keys=True, modified=modified
+    )
+    assert (b"PaxHeader" in Path(path).read_bytes()) == bool(modified)
+    expected = torch.load(path, weights_only=False)
+    found = read(path).tensors
+    assert {name: t.load().tolist() for name, t in found.items()} == VECTORS | {"b": [3.0]}
+    assert {name: t.tolist() for name, t in expected.items()} == VECTORS | {"b": [3.0]}
+
+
 @pytest.mark.parametrize("member", ["sys_info", "pickle", "tensors", "storages"])
 @pytest.mark.parametrize(
     "kind", [tarfile.FIFOTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE]

@@ -73,7 +73,9 @@ def test_of_a_jordan_block_it_comes_near_the_radius():
     assert 0.9 < found.value <= 0.9 + math.cos(math.pi / 9) / 1e8 ** (1 / 7)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(more, marks=pytest.mark.exhaustive) for more in (1, 2, 3))]
+)
 def test_no_grid_of_scales_is_better(seed):
     """Brute force over three units: the first one's scale may be 1."""
     matrix = np.random.default_rng(seed).standard_normal((3, 3))

@@ -45,7 +45,11 @@ class Recall(nn.Module):
         )
 
 
-@pytest.fixture(scope="module", params=[nn.RNN, nn.GRU, nn.LSTM], ids=lambda kind: kind.__name__)
+KINDS = [nn.RNN, pytest.param(nn.GRU, marks=pytest.mark.exhaustive), nn.LSTM]
+"""One without gates and one with; the third takes as long again."""
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind.__name__)
 def trained(request):
     """A network that recalls, in float64, and the lags it needs on sequences of its own."""
     threads = torch.get_num_threads()

@@ -13,6 +13,7 @@ from rnndiag.measure.along import TrajectoryRate
 from rnndiag.measure.spectrum import measure_spectrum
 from rnndiag.readings.settling import read_rates, read_settling
 from rnndiag.readings.state_map import read_state_map
+from rnndiag.rules import DEFAULT_LIMITS
 
 RNG = np.random.default_rng(0)
 TURN = np.linalg.qr(RNG.standard_normal((20, 20)))[0]
@@ -27,11 +28,11 @@ def measured(matrix, activation="tanh", weight_ih=1.0):
     return measure_spectrum(CELLS["rnn"](weights), "rnn")
 
 
-def said(matrix, activation="tanh", weight_ih=1.0):
+def said(matrix, activation="tanh", weight_ih=1.0, limits=DEFAULT_LIMITS):
     found = measured(matrix, activation, weight_ih)
     return " ".join(
         [
-            *read_state_map(activation, found.blocks[0], found.state_map, len(matrix)),
+            *read_state_map(activation, found.blocks[0], found.state_map, len(matrix), limits),
             *read_settling(found.settling),
             *read_rates(found.settling, found.along),
         ]
@@ -130,3 +131,12 @@ def test_rates_that_agree_on_growth_are_not_called_a_decay():
 def test_ill_conditioned_is_relative_to_the_radius():
     assert "ill-conditioned" not in said(1e200 * RANDOM)
     assert "ill-conditioned" in said(1e-200 * (np.eye(12) + 9 * np.diag(np.ones(11), 1)))
+
+
+@pytest.mark.parametrize("code", ["RD203", "RD204"])
+def test_sentences_draw_the_line_where_the_rule_does(code):
+    """At the threshold in force, not at the rule's own."""
+    matrix = 0.9 * np.eye(12) + 9 * np.diag(np.ones(11), 1)
+    words = {"RD203": "grow", "RD204": "ill-conditioned"}[code]
+    assert words in said(matrix)
+    assert words not in said(matrix, limits={**DEFAULT_LIMITS, code: 1e300})

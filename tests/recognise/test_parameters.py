@@ -136,14 +136,25 @@ def test_a_copy_of_the_model_is_another_way(tmp_path):
     model = Model()
     optimizer = stepped(model.parameters()).state_dict()
     shadow = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    contents = {"model": model.state_dict(), "ema": shadow, "opt": optimizer}
-    assert "model.embedding.weight or ema.embedding.weight" in (
+    contents = {"model": model.state_dict(), "target": shadow, "opt": optimizer}
+    assert "model.embedding.weight or target.embedding.weight" in (
         state_of(tmp_path, contents).not_mapped
     )
-    contents["ema"] = model.state_dict()
+    contents["target"] = model.state_dict()
     assert mapped(state_of(tmp_path, contents), "model.") == pytest.approx(
         constants(model), rel=1e-5
     )
+
+
+@pytest.mark.parametrize("name", ["ema", "model_ema", "ema_state_dict", "swa"])
+def test_an_averaged_copy_has_no_optimizer(tmp_path, name):
+    """Gradients are those of the weights, so there is one way."""
+    model = Model()
+    optimizer = stepped(model.parameters()).state_dict()
+    shadow = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    contents = {name: shadow, "model": model.state_dict(), "opt": optimizer}
+    found = mapped(state_of(tmp_path, contents), "model.")
+    assert found == pytest.approx(constants(model), rel=1e-5)
 
 
 @pytest.mark.parametrize("copy_first", [False, True])

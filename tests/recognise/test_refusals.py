@@ -39,6 +39,16 @@ def test_a_missing_parameter_is_named_with_one_beside_it(missing, beside):
     assert beside in entry.reason
 
 
+def test_two_of_pytorch_s_names_that_agree_are_certainly_a_recurrence_s():
+    tensors = stack(depth=1)
+    del tensors["rnn.bias_hh_l0"]
+    assert only_entry(tensors).certain
+    assert not only_entry({"rnn.weight_hh_l0": torch.zeros(16, 4)}).certain
+    module = torch.nn.LSTM(5, 4)
+    torch.nn.utils.spectral_norm(module, "weight_hh_l0")
+    assert only_entry(state(module)).certain
+
+
 def test_a_missing_layer_and_a_missing_direction():
     tensors = {name: tensor for name, tensor in stack().items() if "_l1" not in name}
     entry = only_entry(tensors)

@@ -25,9 +25,12 @@ CUSTOM = {
     "layer norm of the gates": lstm_cell(layernorm_i=torch.nn.LayerNorm(24)),
     "layer norm of the cell state": lstm_cell(layernorm_c=torch.nn.LayerNorm(6)),
     "batch norm": lstm_cell(bn_hh=torch.nn.BatchNorm1d(24)),
-    "one bias": lstm_cell(bias=vector(24)),
     "peepholes": lstm_cell(weight_ci=vector(6), weight_cf=vector(6), weight_co=vector(6)),
     "a gain": lstm_cell(gamma=vector(24)),
+    "a leak": lstm_cell(alpha=vector(1)),
+    "time constants": lstm_cell(tau=vector(6)),
+    "a mask": lstm_cell(rec_mask=torch.nn.Parameter(torch.ones(24, 6))),
+    "two biases that are not PyTorch's": lstm_cell(bias=vector(24), bias_n=vector(6)),
 }
 
 
@@ -39,15 +42,27 @@ def test_a_cell_with_more_parameters_is_not_measured_unasked(cell, prefix):
     assert not found.modules
     (entry,) = found.unrecognised
     assert entry.name == f"{prefix}weight_hh"
+    assert entry.certain
+    # Declared as an LSTM it would be measured without what makes it another one.
+    assert "--as" not in entry.reason
+
+
+@pytest.mark.parametrize("prefix", ["", "net.cells.0."])
+def test_one_bias_for_both_matrices_can_be_declared_with_it(prefix):
+    described = checkpoint(state(lstm_cell(bias=vector(24)), prefix))
+    (entry,) = recognise(described).unrecognised
     declaration = entry.reason.partition("--as ")[2]
     (module,) = recognise(described, [parse_declaration(declaration)]).modules
     assert (module.cell, module.input_size, module.output_size) == ("lstm", 5, 6)
+    assert module.flat[0].keys[2:] == (f"{prefix}bias",)
 
 
 HARMLESS = {
     "a learned initial state": {"h0": vector(6), "c0": vector(6)},
     "a readout": {"fc": torch.nn.Linear(6, 24)},
     "an embedding": {"embedding": torch.nn.Embedding(24, 5)},
+    "a mask of another size": {"mask": torch.nn.Parameter(torch.ones(7, 7))},
+    "a temperature of another size": {"log_alpha": vector(3)},
     "a convolution": {"conv": torch.nn.Conv1d(6, 24, 3)},
 }
 

@@ -31,6 +31,7 @@ def test_any_parameter_that_is_not_read_refuses_its_module(name):
     assert found.modules == ()
     (entry,) = found.unrecognised
     assert (entry.name, entry.reason) == (name, "a sparse tensor")
+    assert entry.certain
     error = explain_absence(file, found)
     assert error.code is InputCode.UNSUPPORTED
     assert f"{name}: a sparse tensor" in error.what
@@ -41,6 +42,11 @@ def test_a_module_of_which_nothing_is_read_has_one_entry_under_its_recurrent_mat
     for order in (names, names[::-1]):
         (entry,) = recognise(without(*order, reason="a meta tensor")).unrecognised
         assert entry.name == "rnn.weight_hh_l0"
+
+
+def test_one_name_that_is_not_read_and_nothing_beside_it_is_not_certain():
+    (entry,) = recognise(without("a.weight_hh_l0", tensors={})).unrecognised
+    assert not entry.certain
 
 
 def test_other_modules_are_measured():

@@ -230,3 +230,44 @@ def test_other_names_with_such_endings_are_left_alone():
     unwrapped = unwrap(described.tensors)
     assert list(unwrapped.tensors) == list(tensors)
     assert unwrapped.rebuilt == unwrapped.refused == {}
+
+
+@pytest.mark.parametrize("shape", [(), (1,)])
+def test_a_logarithmic_scale_is_multiplied_in(tmp_path, shape):
+    """As a scaled LSTM computes it: every weight and bias times the exponential of its scale."""
+    module = torch.nn.LSTM(5, 4)
+    tensors = state(module, "rnn.")
+    scales = {name: torch.full(shape, 0.1 * n - 0.2) for n, name in enumerate(tensors)}
+    stored = {**tensors, **{f"{name}_scale": scale for name, scale in scales.items()}}
+    layer = layer_of(tmp_path, stored)
+    for role in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+        name = f"rnn.{role}_l0"
+        expected = tensors[name].double() * scales[name].double().exp()
+        np.testing.assert_allclose(getattr(layer, role).load(), expected.numpy(), rtol=ROUNDING)
+    assert any("weight * exp(scale)" in text for text in layer.assumptions)
+
+
+def test_a_scale_of_another_shape_is_not_guessed_at(tmp_path):
+    tensors = state(torch.nn.LSTM(5, 4), "rnn.")
+    tensors["rnn.weight_hh_l0_scale"] = torch.ones(16)
+    torch.save(tensors, tmp_path / "model.pt")
+    found = recognise(read(str(tmp_path / "model.pt")))
+    assert not found.modules
+    assert "rnn.weight_hh_l0_scale (16,)" in found.unrecognised[0].reason
+
+
+def test_a_scaled_linear_layer_is_declared_with_its_scale(tmp_path):
+    weight, scale = torch.randn(6, 6), torch.tensor(-0.5)
+    tensors = {"h2h.weight": weight, "h2h.weight_scale": scale, "h2h.bias": torch.randn(6)}
+    tensors |= {"h2h.bias_scale": torch.tensor(0.25), "i2h.weight": torch.randn(6, 3)}
+    torch.save(tensors, tmp_path / "model.pt")
+    described = read(str(tmp_path / "model.pt"))
+    (entry,) = recognise(described).unrecognised
+    declaration = parse_declaration(entry.reason.partition("--as ")[2])
+    (module,) = recognise(described, [declaration]).modules
+    (layer,) = module.flat
+    np.testing.assert_allclose(
+        layer.weight_hh.load(), (weight.double() * scale.double().exp()).numpy(), rtol=ROUNDING
+    )
+    assert layer.bias_hh is not None or layer.bias_ih is not None
+    assert any("h2h.weight: rebuilt from its logarithmic scale" in a for a in layer.assumptions)

@@ -185,7 +185,7 @@ def test_the_verdict_never_depends_on_the_format(capsys):
 
 def test_inspect_asks_whether_a_recurrence_was_ever_trained():
     """Only of the fixture that was trained on sequences of length 1."""
-    asked = "never left that box"
+    asked = "still lies as it was drawn"
     for name, expected in (("length_one_rnn.pt", True), ("char_rnn.pt", False)):
         text = render(Report("inspect", {}, (fixture_file(name),)), Screen(200))
         assert (asked in text) is expected

@@ -74,7 +74,7 @@ def test_what_could_have_been_checked_and_was_not_stays_in_sight(tmp_path):
     file = report_file(str(tmp_path / "low_rank.pt"), request, shown_as="low.pt", named=False)
     good = fixture_file("delayed_recall_gru.pt")
     text = shown(Report("check", {}, (file, good)))
-    assert " not checked: 14 rules (no layer was measured)\n" in text
+    assert " not checked: 16 rules (no layer was measured)\n" in text
     unseen = replace(good, path="b.pt", not_applicable=(NotApplicable("RD203", "too large", True),))
     text = shown(Report("check", {}, (good, unseen)))
     title = "b.pt  (torch-zip, 50,533 bytes)  30 steps (given)\n"

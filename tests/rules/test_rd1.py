@@ -127,6 +127,46 @@ def test_rd104_fires_on_a_recurrence_that_was_not_recognised(tmp_path):
     assert found.evidence == {"shape": "6x6"}
 
 
+def test_rd104_is_an_error_where_sibling_tensors_prove_it(tmp_path):
+    state = {f"rnn.{name}": value for name, value in nn.GRU(3, 4).state_dict().items()}
+    state |= {"dec.kernel": torch.randn(3, 32), "dec.recurrent_kernel": torch.randn(8, 32)}
+    torch.save(state, tmp_path / "m.pt")
+    (found,) = findings(tmp_path / "m.pt", "RD104")
+    assert (found.severity, found.layer) == ("error", "dec.recurrent_kernel")
+    assert found.message.startswith("recurrent, was not measured: an LSTM with transposed")
+    assert "--as" not in found.message + found.remedy
+    del state["dec.kernel"]
+    torch.save(state, tmp_path / "m.pt")
+    assert findings(tmp_path / "m.pt", "RD104") == []
+
+
+def test_rd104_proposes_a_line_where_the_roles_are_sure(tmp_path):
+    torch.save(
+        {"cell.h2h.weight": torch.randn(18, 6), "cell.x2h.weight": torch.randn(18, 3)},
+        tmp_path / "m.pt",
+    )
+    result = analyse(read(str(tmp_path / "m.pt")), Request(), require_layers=False)
+    (found,) = judge(result).findings
+    assert found.severity == "error"
+    assert found.message.endswith("--as cell.h2h.weight=gru,input=cell.x2h.weight")
+    assert found.remedy == "declare it with that line if it is one, else --ignore RD104"
+
+
+def test_rd104_says_of_an_upper_layer_that_a_lower_one_is_not_finite(tmp_path):
+    module = nn.GRU(3, 4, 3)
+    with torch.no_grad():
+        module.weight_hh_l1[0, 0] = float("nan")
+    path = save(tmp_path / "m.pt", module)
+    found = findings(path, "RD104")
+    assert [each.layer for each in found] == ["(root)/0/forward", "(root)/2/forward"]
+    for each in found:
+        assert each.message == (
+            "recurrent, was not measured: it cannot be run: the weights of (root)/1/forward are "
+            "not finite"
+        )
+    assert [each.layer for each in findings(path, "RD101")] == ["(root)/1/forward"]
+
+
 def test_rd104_fires_on_a_layer_that_the_given_inputs_do_not_fit(tmp_path):
     """Traced with inputs of one module alone, the other would pass unseen."""
     state = {f"a.{name}": value for name, value in nn.GRU(3, 4).state_dict().items()}
@@ -137,6 +177,7 @@ def test_rd104_fires_on_a_layer_that_the_given_inputs_do_not_fit(tmp_path):
     (found,) = [f for f in judged.findings if f.code == "RD104"]
     assert found.layer == "b/0/forward"
     assert "3 features, b takes 5" in found.message
+    assert found.severity == "warning"
 
 
 def test_rd104_is_silent_about_linear_layers(tmp_path):
@@ -148,11 +189,12 @@ def test_rd104_is_silent_about_linear_layers(tmp_path):
 
 def test_rd104_is_all_that_judges_a_file_without_layers(tmp_path):
     torch.save({"cell.h2h.weight": torch.randn(6, 6)}, tmp_path / "m.pt")
-    result = analyse(read(str(tmp_path / "m.pt")), Request(), require_layers=False)
+    result = analyse(read(str(tmp_path / "m.pt")), Request(), "recurrence")
     judged = judge(result)
     assert judged.judged == ("RD104",)
     assert {none.reason for none in judged.not_applicable} == {
         "no layer was measured",
         "no optimizer's state",
+        "the other tensors were not read: rnndiag check does",
     }
     assert judgement(FIXTURES / "char_rnn.pt").judged[:4] == ("RD101", "RD102", "RD103", "RD104")

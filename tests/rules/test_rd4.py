@@ -8,6 +8,11 @@ from cli.command import FIXTURES
 from rules.networks import default, findings, judgement, trained
 from torch import nn
 
+from rnndiag.advice.changes import starved_recurrence
+from rnndiag.analysis import Request, analyse
+from rnndiag.containers import read
+from rnndiag.rules import Choice, RuleSetting
+
 
 def nan_in_average(optimizer):
     state = next(iter(optimizer.state.values()))
@@ -116,3 +121,75 @@ def test_an_optimizer_without_second_moments_tells_no_gradients(tmp_path):
     assert "not in this file" in missing["RD402"]
     assert missing["RD402"] == missing["RD403"]
     assert "RD401" in judged.judged
+
+
+@pytest.mark.parametrize(
+    ("spared", "extent", "words"),
+    [
+        (("weight_ih_l0", "bias_ih_l0", "bias_hh_l0"), "recurrence", "through more than one step"),
+        (("bias_ih_l0", "bias_hh_l0"), "inputs", "what the layer is fed"),
+        ((), "layer", "saturated"),
+    ],
+)
+def test_rd402_fires_and_names_what_else_is_starved(tmp_path, spared, extent, words):
+    """A detached state starves W_hh alone; with W_ih and the biases it is something else."""
+
+    def starve(optimizer):
+        states = list(optimizer.state.values())
+        for place, name in enumerate(("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")):
+            if name not in spared:
+                states[place]["exp_avg_sq"].mul_(1e-12)
+
+    path = trained(tmp_path / "m.pt", spoil=starve)
+    (found,) = findings(path, "RD402")
+    assert found.evidence["starved"] == extent
+    assert words in found.remedy
+    assert ("W_ih" in found.message) == (extent != "recurrence")
+    assert ("detach" in found.remedy) is False
+    (change,) = starved_recurrence.propose(analyse(read(str(path)), Request()))
+    assert ("detached at every step" in change.what) == (extent == "recurrence")
+
+
+def ranger(optimizer):
+    """What Ranger keeps beside Adam's averages."""
+    for state in optimizer.state.values():
+        state["slow_buffer"] = torch.ones_like(state["exp_avg"])
+    optimizer.param_groups[0].update(alpha=0.5, k=6)
+
+
+def settings_of_lamb(optimizer):
+    optimizer.param_groups[0].update(grad_averaging=True, trust_clip=False)
+
+
+@pytest.mark.parametrize("spoil", [ranger, settings_of_lamb])
+def test_an_optimizer_that_is_not_adam_tells_no_gradients(tmp_path, spoil):
+    path = trained(tmp_path / "m.pt", spoil=spoil)
+    state = analyse(read(str(path)), Request()).training_state
+    assert (state.optimizer, state.gradient_rms_norm) == ("unknown", None)
+    assert "what its second moment averages is not known" in state.absent
+    # Whose they are is known nevertheless: the copies are no weights of the model.
+    assert state.mapped
+    missing = {none.code for none in judgement(path).not_applicable}
+    assert {"RD402", "RD403"} <= missing
+
+
+@pytest.mark.parametrize(
+    "make", [torch.optim.Adam, torch.optim.NAdam, torch.optim.RAdam, torch.optim.AdamW]
+)
+def test_torchs_relatives_of_adam_tell_their_gradients(tmp_path, make):
+    model = nn.ModuleDict({"rnn": nn.GRU(3, 4)})
+    optimizer = make(model.parameters(), lr=1e-3)
+    model["rnn"](torch.randn(6, 5, 3))[0].sum().backward()
+    optimizer.step()
+    torch.save({"m": model.state_dict(), "o": optimizer.state_dict()}, tmp_path / "m.pt")
+    state = analyse(read(str(tmp_path / "m.pt")), Request()).training_state
+    norm = torch.stack([p.grad.square().sum() for p in model.parameters()]).sum().sqrt()
+    assert state.gradient_rms_norm == pytest.approx(norm.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(("threshold", "count"), [(None, 0), (0.1, 1)])
+def test_rd403_fires_at_the_distance_that_is_set(tmp_path, threshold, count):
+    """Clipped at 1.9, which lies 5 % below 2."""
+    rules = Choice(settings={"RD403": RuleSetting(threshold=threshold)}).rules()
+    path = trained(tmp_path / "m.pt", clip=1.9123)
+    assert len(findings(path, "RD403", rules=rules)) == count

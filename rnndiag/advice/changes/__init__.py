@@ -14,10 +14,11 @@ from rnndiag.advice.changes import (
 )
 from rnndiag.advice.changes.base import Change
 from rnndiag.analysis import FileResult
+from rnndiag.rules import DEFAULT_LIMITS, Limits
 
 __all__ = ["CHANGES", "Change", "propose"]
 
-CHANGES: tuple[Callable[[FileResult], Iterable[Change]], ...] = (
+CHANGES: tuple[Callable[[FileResult, Limits], Iterable[Change]], ...] = (
     untrained_recurrence.propose,
     starved_recurrence.propose,
     epsilon.propose,
@@ -28,6 +29,6 @@ CHANGES: tuple[Callable[[FileResult], Iterable[Change]], ...] = (
 """Every proposal, what is broken before what could be better."""
 
 
-def propose(result: FileResult) -> tuple[Change, ...]:
-    """All changes that this file's measurements call for."""
-    return tuple(change for of_kind in CHANGES for change in of_kind(result))
+def propose(result: FileResult, limits: Limits = DEFAULT_LIMITS) -> tuple[Change, ...]:
+    """All changes that this file's measurements call for, at the thresholds in force."""
+    return tuple(change for of_kind in CHANGES for change in of_kind(result, limits))

@@ -10,6 +10,9 @@ from rnndiag.analysis import FileResult, LayerResult
 from rnndiag.measure.drive_trace import DriveTrace
 from rnndiag.measure.trace import LayerTrace
 from rnndiag.rounding import power_of_ten
+from rnndiag.rules import Limits
+from rnndiag.rules.rd102 import untrained
+from rnndiag.rules.traces import lost, traced
 
 Evidence = dict[str, float | int | str | None]
 
@@ -44,21 +47,18 @@ def needed_steps(result: FileResult) -> int | None:
     return None if result.length_basis == "assumed" else result.seq_len
 
 
-def vanishing(result: FileResult) -> Iterator[tuple[LayerResult, DriveTrace]]:
-    """Layers whose gradient is lost within the sequence under every deciding drive.
+def vanishing(result: FileResult, limits: Limits) -> Iterator[tuple[LayerResult, DriveTrace]]:
+    """Layers whose gradient is lost under every deciding drive, at the threshold of RD302.
 
     One that was never trained has not been tried yet; one that reaches the memory that the user
     asks for forgets nothing that is needed.
     """
-    for item in result.layers:
-        trained = not item.weights.recurrence_untrained
-        if (
-            trained
-            and item.trace is not None
-            and item.trace.verdict == "vanishing"
-            and (result.memory is None or _reach(item.trace) < result.memory)
-        ):
-            yield item, item.trace.headline
+    for layer in traced(result):
+        reaches = result.memory is not None and _reach(layer.trace) >= result.memory
+        if reaches or untrained(layer.item, limits["RD102"]):
+            continue
+        if lost(layer, limits["RD302"]):
+            yield layer.item, layer.trace.headline
 
 
 def _reach(trace: LayerTrace) -> float:

@@ -9,6 +9,7 @@ from rnndiag.advice.changes.starved_recurrence import starved_layers
 from rnndiag.analysis import FileResult
 from rnndiag.measure.second_moment import TITLES
 from rnndiag.rounding import judged
+from rnndiag.rules import DEFAULT_LIMITS, Limits
 
 SHRUNK = 0.9
 """Share of a step that is left, below which eps matters: rms / (rms + eps), Kingma & Ba 2015."""
@@ -17,14 +18,14 @@ ADAM = {"adam", "adamw"}
 """Whose step is divided by the root of the unbiased second moment, plus eps."""
 
 
-def propose(result: FileResult) -> Iterator[Change]:
+def propose(result: FileResult, limits: Limits = DEFAULT_LIMITS) -> Iterator[Change]:
     """A smaller eps, or a larger loss, where Adam divides gradients by eps more than by size."""
     state = result.training_state
     if state is None or not state.mapped or not state.epsilon or state.optimizer not in ADAM:
         return
     rms = {one.name: one.rms for one in state.per_parameter}
     sizes = {item.layer.label: rms.get(item.layer.keys[0], 0.0) for item in result.layers}
-    starved = starved_layers(result)
+    starved = starved_layers(result, limits)
     found = {
         label: size
         for label, size in sizes.items()

@@ -7,19 +7,20 @@ from collections.abc import Iterator
 
 from rnndiag.advice.changes.base import Change, loss_of_gradient, needed_steps, vanishing
 from rnndiag.analysis import FileResult
+from rnndiag.rules import DEFAULT_LIMITS, Limits
 
 SHORTEST = 3
 """Steps for which ln(T − 1) is above zero."""
 
 
-def propose(result: FileResult) -> Iterator[Change]:
+def propose(result: FileResult, limits: Limits = DEFAULT_LIMITS) -> Iterator[Change]:
     """Chrono initialisation where the longest gate memory is shorter than what is needed."""
     needed = needed_steps(result)
     if needed is None or needed < SHORTEST:
         return
     found = [
         (item, drive, gate)
-        for item, drive in vanishing(result)
+        for item, drive in vanishing(result, limits)
         for gate in item.weights.gate_time_constants
         if gate.longest < needed
     ]

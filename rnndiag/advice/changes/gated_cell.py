@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from rnndiag.advice.changes.base import Change, loss_of_gradient, needed_steps, vanishing
 from rnndiag.analysis import FileResult
+from rnndiag.rules import DEFAULT_LIMITS, Limits
 
 
-def propose(result: FileResult) -> Iterator[Change]:
+def propose(result: FileResult, limits: Limits = DEFAULT_LIMITS) -> Iterator[Change]:
     """A gate for plain layers whose gradient vanishes within the length that is needed."""
     needed = needed_steps(result)
-    plain = [entry for entry in vanishing(result) if entry[0].layer.cell == "rnn"]
+    plain = [entry for entry in vanishing(result, limits) if entry[0].layer.cell == "rnn"]
     if needed is None or not plain:
         return
     _, drive = max(plain, key=lambda entry: float(entry[1].log10_gradient_norm[-1]))

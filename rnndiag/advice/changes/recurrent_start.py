@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Literal
 
 from rnndiag.advice.changes.base import Change, needed_steps, vanishing
 from rnndiag.analysis import FileResult, LayerResult
-from rnndiag.measure.verdict import VANISHING_LOG10
 from rnndiag.rounding import power_of_ten
+from rnndiag.rules import DEFAULT_LIMITS, Limits
 
 
-def propose(result: FileResult) -> Iterator[Change]:
+def propose(result: FileResult, limits: Limits = DEFAULT_LIMITS) -> Iterator[Change]:
     """An identity or orthogonal start where W_hh alone, without activation, vanishes as well.
 
     Where it does not, the activation's slopes do, and another start of W_hh would not help.
@@ -20,8 +21,8 @@ def propose(result: FileResult) -> Iterator[Change]:
         return
     own = [
         (item, left)
-        for item, _ in vanishing(result)
-        if (left := _left_by_weights(item)) is not None
+        for item, _ in vanishing(result, limits)
+        if (left := _left_by_weights(item, limits)) is not None
     ]
     for activation in ("relu", "tanh"):
         found = [entry for entry in own if entry[0].layer.activation == activation]
@@ -29,10 +30,11 @@ def propose(result: FileResult) -> Iterator[Change]:
             yield _change(activation, found)
 
 
-def _left_by_weights(item: LayerResult) -> float | None:
+def _left_by_weights(item: LayerResult, limits: Limits) -> float | None:
     """log10 of what W_hh alone leaves of a gradient at the last lag, where that is too little."""
     curve = None if item.trace is None else item.trace.textbook_log10
-    return float(curve[-1]) if curve is not None and curve[-1] < VANISHING_LOG10 else None
+    gone = curve is not None and curve[-1] < math.log10(limits["RD302"])
+    return float(curve[-1]) if curve is not None and gone else None
 
 
 def _change(activation: Literal["relu", "tanh"], found: list[tuple[LayerResult, float]]) -> Change:

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 from rnndiag.advice.changes.base import Change
 from rnndiag.analysis import FileResult
+from rnndiag.rules import DEFAULT_LIMITS, Limits
+from rnndiag.rules.rd102 import untrained
 
 
-def propose(result: FileResult) -> Iterator[Change]:
+def propose(result: FileResult, limits: Limits = DEFAULT_LIMITS) -> Iterator[Change]:
     """Ask for longer sequences where W_hh alone stayed where it was initialised."""
-    found = [item for item in result.layers if item.weights.recurrence_untrained]
+    found = [item for item in result.layers if untrained(item, limits["RD102"])]
     forward = [item for item in found if item.layer.direction == "forward"]
     reverse = [item for item in found if item.layer.direction == "reverse"]
     if forward:
@@ -35,4 +37,4 @@ def propose(result: FileResult) -> Iterator[Change]:
         )
 
 
-_BECAUSE = "W_hh is still within ±1/sqrt(hidden), where PyTorch starts it; W_ih has left that box"
+_BECAUSE = "W_hh still lies as it was drawn before training; W_ih does not"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from rnndiag.render.html.element import Child, Element, element
 from rnndiag.render.html.parts import chip, folded, prose
 from rnndiag.report import FileReport
-from rnndiag.rules import RULES, Finding
+from rnndiag.rules import RULES, Finding, Limits
 from rnndiag.rules.base import SEVERITIES, Rule
 
 
@@ -21,10 +22,12 @@ def show(file: FileReport) -> Iterator[Child]:
     for finding in file.findings:
         rank = -SEVERITIES.index(finding.severity)
         groups.setdefault((rank, finding.code), []).append(finding)
-    yield element("ul", [_group(groups[key]) for key in sorted(groups)], class_="findings")
+    yield element(
+        "ul", [_group(groups[key], file.limits) for key in sorted(groups)], class_="findings"
+    )
 
 
-def _group(findings: Sequence[Finding]) -> Element:
+def _group(findings: Sequence[Finding], limits: Limits) -> Element:
     """What one rule says of all layers, a remedy under what it is for."""
     first = findings[0]
     rule = next((rule for rule in RULES if rule.code == first.code), None)
@@ -36,7 +39,7 @@ def _group(findings: Sequence[Finding]) -> Element:
         "li",
         element("p", chip(first.severity), " ", element("strong", title)),
         [part for remedy, those in remedies.items() for part in _said(those, remedy)],
-        None if rule is None else _about(rule),
+        None if rule is None else _about(replace(rule, limit=limits[rule.code])),
     )
 
 

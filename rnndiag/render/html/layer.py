@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rnndiag.analysis import LayerResult
 from rnndiag.measure.spectrum import Spectrum
@@ -18,9 +18,10 @@ from rnndiag.render.html.sampling import Sampling
 from rnndiag.render.html.spectrum_tables import spectrum_tables
 from rnndiag.render.html.trace_tables import drives_table, lags_table
 from rnndiag.render.shared.layers import cell_name, sizes
+from rnndiag.rules import Limits
 
 
-def show(item: LayerResult, sampling: Sampling, file: int, place: int) -> Element:
+def show(item: LayerResult, sampling: Sampling, file: int, place: int, limits: Limits) -> Element:
     """A part of the page that the layer switch shows or hides."""
     verdict = None if item.trace is None else chip(item.trace.verdict)
     heading = element(
@@ -29,8 +30,15 @@ def show(item: LayerResult, sampling: Sampling, file: int, place: int) -> Elemen
         f" {cell_name(item.layer)} {sizes(item.layer)} ",
         verdict,
     )
+    spectrum = item.spectrum
     figures = [
-        None if item.spectrum is None else _spectrum(item, item.spectrum, sampling, file, place),
+        None
+        if spectrum is None
+        else _spectrum(
+            plane(spectrum, sampling.points, file, place),
+            _plane_legend(spectrum, sampling.points),
+            read_spectrum(item.layer, spectrum, limits),
+        ),
         None if item.trace is None else _trace(item, item.trace, sampling, file, place),
     ]
     missing = element("p", f"Not measured: {item.not_measured}") if item.not_measured else None
@@ -54,10 +62,7 @@ def _numbers(item: LayerResult) -> Iterator[Child]:
         yield folded("Spectrum in numbers", *spectrum_tables(item.spectrum))
 
 
-def _spectrum(
-    item: LayerResult, spectrum: Spectrum, sampling: Sampling, file: int, place: int
-) -> Element:
-    drawn = plane(spectrum, sampling.points, file, place)
+def _spectrum(drawn: Element | None, legend: Iterable[Child], readings: Iterable[str]) -> Element:
     picture = None
     if drawn is not None:
         caption = element("figcaption", HOW_TO_READ_PLANE)
@@ -66,13 +71,13 @@ def _spectrum(
             caption,
             drawn,
             _readout("Point at a mark, or use the arrow keys."),
-            element("ul", [*_plane_legend(spectrum, sampling.points)], class_="legend"),
+            element("ul", [*legend], class_="legend"),
         )
     return element(
         "div",
         element("h5", "Spectrum"),
         picture,
-        bullets(read_spectrum(item.layer, spectrum)),
+        bullets(readings),
         class_="spectrum",
     )
 

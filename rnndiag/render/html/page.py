@@ -21,7 +21,7 @@ def page(report: Report) -> Element:
     sampling = Sampling(report)
     style, script = _own("style.css"), _own("script.js")
     data = script_safe(page_data(report, sampling))
-    sections = [file.show(one, sampling, place) for place, one in enumerate(report.files)]
+    sections = [file.show(report, sampling, place) for place in range(len(report.files))]
     body = element(
         "body",
         _header(report),

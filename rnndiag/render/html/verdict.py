@@ -13,7 +13,7 @@ from rnndiag.readings.words import counted
 from rnndiag.render.html.element import Child, Element, element
 from rnndiag.render.html.parts import SHOWN, chip, prose
 from rnndiag.render.shared.trace import setting
-from rnndiag.report import FileReport
+from rnndiag.report import FileReport, Report
 from rnndiag.rules.base import SEVERITIES
 
 ORDER = ("exploding", "unsure", "growing", "mixed", "vanishing", "stable")
@@ -37,14 +37,14 @@ def counts(file: FileReport) -> list[Element]:
     return [chip(counted(number, severity), severity) for severity, number in numbers if number]
 
 
-def show(file: FileReport, result: FileResult) -> Iterator[Child]:
+def show(report: Report, file: FileReport, result: FileResult) -> Iterator[Child]:
     """Layers by verdict, what was traced, and the findings in one line."""
     traced = [item for item in result.layers if item.trace is not None]
     said = map(_layer, traced) if len(traced) <= SPELLED_OUT else _grouped(traced)
     yield element("ul", _untraced(result), said, class_="verdicts")
     steps = [f"Traced: the {setting(result)}.", *map(printable, read_length(result))]
     traced_steps = f"{' '.join(steps)} " if traced else ""
-    yield element("p", f"{traced_steps}{_gate(file)}", class_="quiet")
+    yield element("p", f"{traced_steps}{_gate(report, file, result)}", class_="quiet")
 
 
 def _layer(item: LayerResult) -> Element | None:
@@ -86,9 +86,23 @@ def _grouped(traced: Sequence[LayerResult]) -> Iterator[Element]:
         yield element("li", chip(word), named, element("p", sentence))
 
 
-def _gate(file: FileReport) -> str:
-    """Whether what was found stops a build."""
-    errors = any(finding.severity == "error" for finding in file.findings)
-    return (
-        f"On these findings a build gated with rnndiag check would {'fail' if errors else 'pass'}."
-    )
+def _gate(report: Report, file: FileReport, result: FileResult) -> str:
+    """Whether what was found stops a build: with --fail-on as it was given, else with either."""
+    if not result.layers:
+        return "rnndiag check gives no verdict on this file: nothing recurrent in it was measured."
+    known = report.baseline is not None
+    these = f"On these findings{' and what the baseline accepts' if known else ''}, rnndiag check"
+    unless = "" if known else ", unless a baseline accepts them"
+    given = report.fail_on
+    stops = {
+        limit: any(report.counts(finding, limit) for finding in file.findings)
+        for limit in ("error", "warning")
+    }
+    if given == "never" and stops["error"] != stops["warning"]:
+        return (
+            f"{these} would pass with --fail-on error, its default, and fail with warning{unless}."
+        )
+    fails = stops["error" if given == "never" else given]
+    limits = "error or warning" if given == "never" else given
+    ends = f"fail with --fail-on {limits}{unless}" if fails else f"pass with --fail-on {limits}"
+    return f"{these} would {ends}."

@@ -83,7 +83,7 @@ def _file(file: FileReport) -> Object:
         "training_state": training.show(result.training_state),
         "advice": advice.show(file.advice),
         "unrecognised": [
-            {"name": u.name, "shape": u.shape, "reason": u.reason}
+            {"name": u.name, "shape": u.shape, "reason": u.reason, "certain": u.certain}
             for u in result.recognition.unrecognised
         ],
         "skipped": [{"name": s.name, "reason": s.reason} for s in checkpoint.skipped],

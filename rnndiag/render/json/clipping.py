@@ -17,6 +17,7 @@ def show(clipping: ClippingAdvice) -> Object:
         "reason": clipping.reason,
         "caveats": clipping.caveats,
         "fires": clipping.fires,
+        "norms_not_finite": clipping.non_finite,
         "setting": _setting(clipping.present),
         "shares": _shares(clipping.shares),
     }

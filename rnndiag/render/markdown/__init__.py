@@ -29,7 +29,9 @@ def render(report: Report, _: Screen) -> str:
     """As much of it as fits in a comment, and a line that says what does not."""
     parts = [f"### rnndiag {report.command}", *_verdict(report), *_findings(report)]
     if report.command == "diff":
-        return "\n\n".join((*parts, *comparing.show(report))) + "\n"
+        parts += comparing.show(report)
+        parts += [_skipped(report)] if report.skipped_files else []
+        return "\n\n".join(parts) + "\n"
     parts += _accepted(report)
     if report.skipped_files:
         parts.append(_skipped(report))

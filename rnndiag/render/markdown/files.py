@@ -39,7 +39,7 @@ def _body(report: Report, file: FileReport, result: FileResult) -> Iterator[str]
     if report.command == "inspect":
         yield bullets(concise.training(result))
     for item in result.layers if len(result.layers) <= SIDE_BY_SIDE else ():
-        readings = [*_readings(report, item)]
+        readings = [*_readings(report, file, item)]
         if readings:
             yield f"**{code(item.layer.label)}**"
             yield bullets(readings)
@@ -76,8 +76,8 @@ def _remedies(file: FileReport) -> Iterator[str]:
         yield f"{finding.code} in {finding.layer}: {finding.remedy}"
 
 
-def _readings(report: Report, item: LayerResult) -> Iterator[str]:
+def _readings(report: Report, file: FileReport, item: LayerResult) -> Iterator[str]:
     if item.spectrum is not None and report.command == "spectrum":
-        yield from read_spectrum(item.layer, item.spectrum)
+        yield from read_spectrum(item.layer, item.spectrum, file.limits)
     if item.trace is not None and report.command == "bptt-trace":
         yield from read_trace(item.trace)

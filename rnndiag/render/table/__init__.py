@@ -39,6 +39,8 @@ def render(report: Report, screen: Screen) -> str:
 def _parts(report: Report, screen: Screen) -> Iterator[RenderableType]:
     if report.command == "diff":
         yield from comparing.show(report, screen)
+        if report.skipped_files:
+            yield closing.skipped(report)
         return
     if report.command == "check":
         yield from _gate(report)
@@ -78,9 +80,9 @@ def _body(report: Report, file: FileReport, screen: Screen) -> Iterator[Renderab
     if file.result is None:
         return
     if report.command == "inspect":
-        yield from inspecting.show(file.result)
+        yield from inspecting.show(file.result, file.limits)
     elif report.command == "spectrum":
-        yield from spectrum.show(file.result, screen)
+        yield from spectrum.show(file.result, screen, file.limits)
     elif report.command == "bptt-trace":
         yield from trace.show(file.result, screen)
     elif report.command == "suggest" and file.advice is not None:

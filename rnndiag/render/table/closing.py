@@ -33,6 +33,11 @@ def show(report: Report) -> Iterator[RenderableType]:
         yield Text("what a code means: rnndiag explain CODE")
 
 
+def skipped(report: Report) -> RenderableType:
+    """What folders held besides, by reason."""
+    return bullets(by_kind(report.skipped_files, shown=SHOWN_NAMES))
+
+
 def _remedies(report: Report) -> Iterator[RenderableType]:
     """By rule, and not beside every finding: layers of one network share them."""
     found = {(one.code, one.remedy) for one in report.findings if not one.accepted}

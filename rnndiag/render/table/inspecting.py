@@ -18,12 +18,14 @@ from rnndiag.render.shared.layers import (
 )
 from rnndiag.render.table.names import LayerName
 from rnndiag.render.table.parts import bullets, table
+from rnndiag.rules import Limits
+from rnndiag.rules.rd102 import untrained
 
 
-def show(result: FileResult) -> Iterator[RenderableType]:
+def show(result: FileResult, limits: Limits) -> Iterator[RenderableType]:
     """Layers, training state, and everything that was not recognised or read."""
     yield _layers(result)
-    yield bullets(_notes(result))
+    yield bullets(_notes(result, limits))
 
 
 def _layers(result: FileResult) -> RenderableType:
@@ -47,13 +49,13 @@ def _layers(result: FileResult) -> RenderableType:
     return made
 
 
-def _notes(result: FileResult) -> Iterator[str]:
+def _notes(result: FileResult, limits: Limits) -> Iterator[str]:
     yield "moved: tensors with values outside ±1/sqrt(hidden), the box PyTorch initialises in"
     yield from (
-        f"{item.layer.label}: W_hh never left that box while W_ih did: was it trained on sequences "
-        "of length 1?"
+        f"{item.layer.label}: W_hh still lies as it was drawn while W_ih does not: was it "
+        "trained on sequences of length 1?"
         for item in result.layers
-        if item.weights.recurrence_untrained
+        if untrained(item, limits["RD102"])
     )
     if any(item.weights.gate_time_constants for item in result.layers):
         yield (

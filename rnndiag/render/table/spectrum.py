@@ -27,11 +27,12 @@ from rnndiag.render.table.parts import (
     picture,
     table,
 )
+from rnndiag.rules import Limits
 
 GAIN = "gain: Frobenius norm / sqrt(units); 0.58 as PyTorch initialises"
 
 
-def show(result: FileResult, screen: Screen) -> Iterator[RenderableType]:
+def show(result: FileResult, screen: Screen, limits: Limits) -> Iterator[RenderableType]:
     """Everything for a few layers, one row a layer for many."""
     if len(result.layers) > DETAILED_LAYERS:
         yield _overview(result.layers)
@@ -50,7 +51,7 @@ def show(result: FileResult, screen: Screen) -> Iterator[RenderableType]:
         yield from _jacobian(jacobian, item.spectrum.settling.after_push)
         yield from _rates(item.spectrum)
         yield from _pictures(item.spectrum, screen)
-        yield bullets(read_spectrum(item.layer, item.spectrum))
+        yield bullets(read_spectrum(item.layer, item.spectrum, limits))
 
 
 def _overview(layers: Sequence[LayerResult]) -> RenderableType:
