@@ -2,8 +2,8 @@
 
     python benchmarks/verdicts.py [--only GROUP] [--train-only | --score-only] [--markdown]
 
-Each network is labelled by its own gradients: the real loss of its last step, in float64, on its own
-data and over its own length T; it explodes if ‖∂L/∂h_{T-k}‖ grows to a thousand times its size.
+Each network is labelled by its own gradients: the real loss of its last step, in float64, on its
+own data and over its own length T; it explodes if ‖∂L/∂h_{T-k}‖ grows to a thousand times its size.
 `check` is then asked about the file alone, with the length, with the inputs, and with a probe.
 Networks are kept by their recipe under --cache, and trained again only where that has changed.
 Exit code: 0 if all promises are kept, 1 if not.

@@ -1,4 +1,4 @@
-"""The models of the benchmark: embedding or raw input, recurrent stack, readout; and their files."""
+"""The models of the benchmark, and the forms in which they are saved."""
 
 from __future__ import annotations
 
@@ -90,7 +90,8 @@ class Network(nn.Module):
 
 @torch.no_grad()
 def start(module: nn.RNNBase, recipe: Recipe) -> None:
-    """Draw every block of every W_hh as the recipe says."""
+    """Draw every block of every W_hh as the recipe says, and scale the first W_ih."""
+    module.weight_ih_l0.mul_(recipe.input_gain)
     if recipe.start == "torch":
         return
     size = recipe.hidden

@@ -43,6 +43,9 @@ class Recipe:
     an orthogonal matrix, or the identity; torch: as the module makes it."""
 
     gain: float = 1.0
+    input_gain: float = 1.0
+    """Factor on the first W_ih as the module draws it, for inputs in other units."""
+
     front: Front = ""
     """What lies before the recurrence: a linear layer with ReLU, or a batch normalisation."""
 

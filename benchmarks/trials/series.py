@@ -23,7 +23,7 @@ LENGTH = 700
 def lorenz() -> Floats:
     """Lorenz (1963), σ = 10, ρ = 28, β = 8/3, a point every 0.04: (LENGTH, COPIES, 3), raw."""
     rng = np.random.default_rng(63)
-    state = rng.normal(0.0, 5.0, (COPIES, 3)) + [0.0, 0.0, 25.0]
+    state = rng.normal((0.0, 0.0, 25.0), 5.0, (COPIES, 3))
 
     def slope(s: Floats) -> Floats:
         x, y, z = s.T

@@ -69,7 +69,7 @@ def unroll(stack: Sequence[nn.RNNBase], inputs: Tensor) -> Unrolled:
     for step in inputs:
         below = step[None]
         for number, layer in enumerate(stack):
-            output, state = layer(below, states[number])
+            _, state = layer(below, states[number])
             # One tensor for what the next step and what the layer above see of h.
             below = state[0] if isinstance(state, tuple) else state
             states[number] = state
@@ -81,7 +81,8 @@ def gradient_curves(network: Network, inputs: Tensor, targets: Tensor) -> Floats
     """log10 φ_k by layer, relative to the layer's own lag 0: (layers, T + 1).
 
     φ_k = rms over the batch of ‖∂L/∂h_{T-k}‖, L the loss of the last step alone, k = 0 … T; inf
-    throughout where the forward pass overflows.
+    where it, or the forward pass, overflows. A layer whose last state no gradient reaches counts
+    from the first that one does, and is -inf throughout where none ever arrives.
     """
     whole = copy.deepcopy(network).double().eval()
     with torch.no_grad():
@@ -92,7 +93,9 @@ def gradient_curves(network: Network, inputs: Tensor, targets: Tensor) -> Floats
         return np.full((len(run.hidden), len(inputs) + 1), np.inf)
     last = targets[-1] if whole.task.every_step else targets
     logs = run.norms(whole.task.loss(whole.readout(final), last))
-    return logs - logs[:, :1]
+    logs = np.where(np.isnan(logs), np.inf, logs)
+    starts = [next(iter(row[np.isfinite(row)]), 0.0) for row in logs]
+    return logs - np.array(starts)[:, None]
 
 
 def growth(curves: Floats) -> Floats:
@@ -105,7 +108,7 @@ def label(growths: Sequence[float]) -> bool | None:
     worst = max(growths)
     if abs(worst - EXPLODING) < UNDECIDED:
         return None
-    return worst >= EXPLODING
+    return bool(worst >= EXPLODING)
 
 
 def counted(curve: Floats) -> Floats:
@@ -128,5 +131,7 @@ def half_life(curve: Floats) -> float | None:
 
 def horizon(curve: Floats, decades: float = 3.0) -> int | None:
     """The last lag at which a thousandth is left; None if it is never crossed for good."""
-    above = np.flatnonzero(counted(curve) >= -decades)
-    return None if len(above) and above[-1] == len(curve) - 1 else int(above[-1])
+    if np.isposinf(curve).any():
+        return None
+    last = int(np.flatnonzero(counted(curve) >= -decades)[-1])
+    return None if last == len(curve) - 1 else last
