@@ -31,7 +31,7 @@ Made = TypeVar("Made")
 CACHE = Path(__file__).parents[1] / "build" / "verdicts"
 
 
-def train_one(recipe: Recipe, cache: Path) -> str:
+def train(recipe: Recipe, cache: Path) -> str:
     """In a process of its own; returns what is shown of it."""
     import torch
     from trials.training import load_or_train
@@ -42,7 +42,7 @@ def train_one(recipe: Recipe, cache: Path) -> str:
     return f"{recipe.name}: loss {trained.facts['loss']:.3g}, growth {grown}"
 
 
-def judge_one(recipe: Recipe, cache: Path) -> Judged:
+def judge(recipe: Recipe, cache: Path) -> Judged:
     """Everything that `check` says of one network; raises FileNotFoundError if it is not there."""
     import torch
     from trials.checking import UNDECLARED, WAYS, ask
@@ -56,14 +56,14 @@ def judge_one(recipe: Recipe, cache: Path) -> Judged:
 
 
 def each(
-    task: Callable[[Recipe, Path], Made], recipes: Sequence[Recipe], cache: Path, jobs: int
+    task: Callable[[Recipe, Path], Made], recipes: Sequence[Recipe], given: argparse.Namespace
 ) -> Iterator[tuple[int, Made]]:
     """(place, result) of every recipe, in the order in which they are ready."""
     fresh = multiprocessing.get_context("spawn")  # no thread pool of torch's is inherited
-    with ProcessPoolExecutor(jobs, mp_context=fresh) as pool:
-        waiting = {pool.submit(task, recipe, cache): n for n, recipe in enumerate(recipes)}
+    with ProcessPoolExecutor(given.jobs, mp_context=fresh) as pool:
+        waiting = {pool.submit(task, recipe, given.cache): n for n, recipe in enumerate(recipes)}
         for number, done in enumerate(as_completed(waiting), 1):
-            print(f"\r{task.__name__} {number}/{len(recipes)} ", end="", file=sys.stderr)
+            print(f"\r{task.__name__} {number}/{len(recipes)}", end="", file=sys.stderr)
             yield waiting[done], done.result()
     print(file=sys.stderr)
 
@@ -84,12 +84,12 @@ def main() -> int:
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))  # of the processes started from here
     recipes = [r for r in RECIPES if given.only is None or r.group in given.only]
     if not given.score_only:
-        for _, line in each(train_one, recipes, given.cache, given.jobs):
+        for _, line in each(train, recipes, given):
             if given.verbose:
                 print(line, flush=True)
     if given.train_only:
         return 0
-    found = dict(each(judge_one, recipes, given.cache, given.jobs))
+    found = dict(each(judge, recipes, given))
     return show([found[place] for place in sorted(found)], given.markdown)
 
 
