@@ -188,10 +188,14 @@ RECTIFIED = [
     *grid("relu", [ADDING, COPY], RELU, start="identity", steps=40, updates=500, rate=1e-3),
     *grid("relu", [PYTHON, CHAOS], RELU, layers=2, hidden=32, steps=50, updates=400),
     *grid(
-        *("relu", [CLASSIFY, CHAOS, DELAY, SINE], RELU),
+        *("relu", [CLASSIFY, CHAOS, DELAY, SINE, COPY, ADDING], RELU),
         **{"start": "identity", "gain": 1.2, "steps": 80, "updates": 120, "rate": 1e-4},
     ),
-    *broken("relu", [CLASSIFY, CHAOS, DELAY, COPY, ENGLISH], {"relu": 1.8}, steps=80, rate=1e-4),
+    *grid(
+        *("relu", [CHAOS, CLASSIFY], RELU),
+        **{"start": "identity", "gain": 1.15, "layers": 2, "updates": 120, "rate": 1e-4},
+    ),
+    *broken("relu", [CLASSIFY, CHAOS, DELAY, COPY, ENGLISH], {"relu": 1.6}, steps=80, rate=1e-4),
     *broken("relu", [CHAOS, CLASSIFY], {"relu": 1.7}, layers=2, steps=60, rate=1e-4),
     *grid(
         *("relu", [CLASSIFY, COPY, ADDING], RELU),

@@ -25,6 +25,9 @@ BATCH = 24
 JUDGED = 16
 """Sequences of the probe and of the label."""
 
+ALONE = "alone"
+"""Folder of the checkpoint within that of its network."""
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -37,8 +40,8 @@ class Trained:
 
     @property
     def checkpoint(self) -> str:
-        """Its file."""
-        return str(self.folder / "checkpoint.pt")
+        """Its file, in a folder of its own: what lies beside a file may speak for it."""
+        return str(self.folder / ALONE / "checkpoint.pt")
 
     @property
     def inputs(self) -> str:
@@ -87,13 +90,15 @@ def load(recipe: Recipe, cache: Path) -> Trained:
 
 def make(recipe: Recipe, folder: Path) -> None:
     """Train, measure, and write all files of one network."""
+    (folder / ALONE).mkdir()
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
     begun = time.process_time()
     network = Network(recipe)
     optimizer = OPTIMIZERS[recipe.optimizer](network.parameters(), lr=recipe.rate)
     losses = train(network, optimizer, rng)
-    torch.save(saved(network, optimizer, losses[-1] if losses else 0.0), folder / "checkpoint.pt")
+    whole = saved(network, optimizer, losses[-1] if losses else 0.0)
+    torch.save(whole, folder / ALONE / "checkpoint.pt")
     inputs, targets = network.task.batch(rng, recipe.steps, JUDGED)
     network.eval()
     facts = measure(network, inputs, targets)
