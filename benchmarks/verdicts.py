@@ -71,13 +71,15 @@ def each(
 def main() -> int:
     """Train what is missing, ask, and print the tables."""
     from trials.recipes import GROUPS, RECIPES
+    from trials.training import FACTS
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", choices=GROUPS, action="append", metavar="GROUP")
     parser.add_argument("--cache", type=Path, default=CACHE)
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
-    parser.add_argument("--train-only", action="store_true")
-    parser.add_argument("--score-only", action="store_true", help="of what is in the cache")
+    half = parser.add_mutually_exclusive_group()
+    half.add_argument("--train-only", action="store_true")
+    half.add_argument("--score-only", action="store_true", help="of what is in the cache")
     parser.add_argument("--markdown", action="store_true", help="the tables of the documentation")
     parser.add_argument("-v", "--verbose", action="store_true", help="a line for every network")
     given = parser.parse_args()
@@ -87,6 +89,10 @@ def main() -> int:
         for _, line in each(train, recipes, given):
             if given.verbose:
                 print(line, flush=True)
+    else:
+        absent = [r for r in recipes if not (given.cache / r.key / FACTS).exists()]
+        recipes = [r for r in recipes if r not in absent]
+        print(f"{len(absent)} networks are not in {given.cache}", file=sys.stderr)
     if given.train_only:
         return 0
     found = dict(each(judge, recipes, given))

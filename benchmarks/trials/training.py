@@ -25,6 +25,9 @@ BATCH = 24
 JUDGED = 16
 """Sequences of the probe and of the label."""
 
+FACTS = "facts.json"
+"""Written last: a folder with it is whole."""
+
 ALONE = "alone"
 """Folder of the checkpoint within that of its network."""
 
@@ -72,7 +75,7 @@ class Trained:
 def load_or_train(recipe: Recipe, cache: Path) -> Trained:
     """From the cache, else trained now and put there."""
     folder = cache / recipe.key
-    if not (folder / "facts.json").exists():
+    if not (folder / FACTS).exists():
         unfinished = cache / f"{recipe.key}.{os.getpid()}"
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
@@ -85,7 +88,7 @@ def load_or_train(recipe: Recipe, cache: Path) -> Trained:
 def load(recipe: Recipe, cache: Path) -> Trained:
     """From the cache; raises FileNotFoundError for what is not in it."""
     folder = cache / recipe.key
-    return Trained(recipe, folder, json.loads((folder / "facts.json").read_text(encoding="utf-8")))
+    return Trained(recipe, folder, json.loads((folder / FACTS).read_text(encoding="utf-8")))
 
 
 def make(recipe: Recipe, folder: Path) -> None:
@@ -112,7 +115,7 @@ def make(recipe: Recipe, folder: Path) -> None:
     facts |= {"updates": len(losses), "loss": float(np.mean(losses[-10:] or [np.nan]))}
     facts["seconds"] = time.process_time() - begun
     text = json.dumps(facts, indent=1, default=str)
-    (folder / "facts.json").write_text(text, encoding="utf-8")
+    (folder / FACTS).write_text(text, encoding="utf-8")
 
 
 def train(
