@@ -10,7 +10,7 @@ DEVELOP := $(VENV)/.develop
 DOCUMENT := $(VENV)/.document
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test exhaustive lint format types docs readme bench fuzz clean
+.PHONY: help demo test exhaustive lint format types docs readme bench verdicts fuzz clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -48,6 +48,9 @@ bench: $(DEVELOP) ## measure the speed ratios
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/gate.py
 	$(BIN)/python benchmarks/capture.py
+
+verdicts: $(DEVELOP) ## train networks, and hold check's verdicts against them
+	$(BIN)/python benchmarks/verdicts.py
 
 fuzz: $(DEVELOP) ## read 100,000 mutated checkpoints
 	$(BIN)/python benchmarks/fuzz.py
