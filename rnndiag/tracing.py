@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from rnndiag.cells.base import FloatArray
 from rnndiag.containers.checkpoint import Checkpoint
 from rnndiag.containers.configurations import Configurations
@@ -15,6 +17,7 @@ from rnndiag.given import GivenStates, checked_cotangent, load_readout
 from rnndiag.inputs.choice import Chosen, Setting, choose_drives
 from rnndiag.measure.trace import LayerTrace, TraceSetup, trace_module
 from rnndiag.measure.training_scale import TrainingScale
+from rnndiag.measure.verdict import EXPLODING_DECADES
 from rnndiag.progress import Progress
 from rnndiag.recognise.layers import ROOT, Recognition, RecurrentModule
 from rnndiag.recognise.lengths import SequenceLength, stated_beside, stated_in_files
@@ -142,12 +145,35 @@ def trace_recurrent(
     if trace.readout is not None:
         setup = replace(setup, readout_oh=load_readout(trace.readout, checkpoint, module))
     by_depth = trace_module(cells, chosen.drives, setup)
+    if trace.inputs_tbi is not None and trace.initial is None:
+        by_depth = _from_zero_too(cells, chosen.drives, setup, by_depth)
     if module.flat[0].activation_is_assumed:
         relu = _as_relu(cells)
         again = _chosen(module, relu, recognition, checkpoint, trace, scales)
         by_depth = _with_relu(relu, [d for d in again.drives if d.deciding], setup, by_depth)
     for traces in by_depth:
         yield from traces
+
+
+def _from_zero_too(
+    cells: Cells, drives: Sequence[Drive], setup: TraceSetup, traces: list[list[LayerTrace]]
+) -> list[list[LayerTrace]]:
+    """Given inputs under which the gradient explodes, once more from h_0 = 0, as most are run.
+
+    A network that tips over from a random state and not from its own does not explode on its data.
+    """
+    if not any(trace.exploding(EXPLODING_DECADES) for sides in traces for trace in sides):
+        return traces
+    zero = [[np.zeros((setup.batch, cell.state_size)) for cell in sides] for sides in cells]
+    named = [replace(drive, name=f"{drive.name}, h_0 = 0") for drive in drives]
+    again = trace_module(cells, named, replace(setup, initial=zero))
+    return [
+        [
+            replace(trace, drives=(*trace.drives, *other.drives))
+            for trace, other in zip(one, two, strict=True)
+        ]
+        for one, two in zip(traces, again, strict=True)
+    ]
 
 
 def _as_relu(cells: Cells) -> Cells:
@@ -165,7 +191,11 @@ def _with_relu(
 
     Only where the states then have about the size that they had in training, if that is known.
     """
-    plain = replace(setup, exponents=0, compare_lags=False, strict=True)
+    trained = [0.0 if size is None else size for size in setup.hidden_in_training]
+    # No tanh is above 1: then it is ReLU, whatever size it grows to over more steps.
+    surely = max(trained, default=0.0) > TANH_AT_MOST
+    sizes = () if surely else setup.hidden_in_training
+    plain = replace(setup, exponents=0, compare_lags=False, strict=True, hidden_in_training=sizes)
     again = trace_module(relu, drives, plain)
     return [
         [
@@ -174,6 +204,11 @@ def _with_relu(
         ]
         for one, other in zip(traces, again, strict=True)
     ]
+
+
+TANH_AT_MOST = 1.3
+"""Root mean square of h in training, by an optimizer's state, above which it was not tanh's: that
+is below 1, and the estimate within 30 % in 15 of 18 networks."""
 
 
 def _hidden_in_training(

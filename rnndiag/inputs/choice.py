@@ -45,7 +45,7 @@ class Setting:
         """Of the module's inputs."""
         if self.scale is None:
             return Units.unknown(self.module.input_size)
-        return Units(self.scale.inputs, self.scale.said_by)
+        return Units.of_training(self.scale)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import numpy as np
 
 from rnndiag.cells.base import FloatArray
 from rnndiag.drives import Drive, Sampler
+from rnndiag.measure.training_scale import TrainingScale
 
 MEMORY = 0.9
 """Coefficient of the smooth noise x_t = MEMORY · x_{t-1} + noise. Series that people forecast are
@@ -23,16 +24,32 @@ networks, this by 0.33."""
 class Units(NamedTuple):
     """How large each input feature was."""
 
-    scale: FloatArray
-    """Root mean square of each feature, shape (input,)."""
+    deviation: FloatArray
+    """Standard deviation of each feature, shape (input,)."""
+
+    mean: FloatArray
+    """Mean of each feature, shape (input,)."""
 
     said_by: str
-    """Who says so: "Adam's state"; "" for nobody, and then the scale is 1."""
+    """Who says so: "Adam's state"; "" for nobody, and then they are 1 and 0."""
 
     @classmethod
     def unknown(cls, width: int) -> Units:
         """Nobody says: standard inputs, as most networks are given."""
-        return cls(np.ones(width), "")
+        return cls(np.ones(width), np.zeros(width), "")
+
+    @classmethod
+    def of_training(cls, scale: TrainingScale) -> Units:
+        """What an optimizer's state says; of inputs that are nearly all mean a tenth is left."""
+        spread = np.square(scale.inputs) - np.square(scale.mean)
+        return cls(
+            np.sqrt(np.maximum(spread, np.square(LEAST * scale.inputs))), scale.mean, scale.said_by
+        )
+
+
+LEAST = 0.1
+"""Share of a feature's root mean square that its deviation is at least: the estimates of its mean
+and of its size have errors of their own."""
 
 
 def noise_drives(units: Units, deciding: bool) -> list[Drive]:
@@ -40,8 +57,9 @@ def noise_drives(units: Units, deciding: bool) -> list[Drive]:
 
     Silence decides only where no size of the inputs is known: what has one is not silent.
     """
-    width = len(units.scale)
-    size = f"{_shown(units.scale)}, from {units.said_by}" if units.said_by else "1"
+    width = len(units.deviation)
+    size = f"{_shown(units.deviation)}{_around(units.mean)}, from {units.said_by}"
+    size = size if units.said_by else "1"
     return [
         Drive(
             "zero",
@@ -52,14 +70,14 @@ def noise_drives(units: Units, deciding: bool) -> list[Drive]:
         Drive(
             "weak",
             deciding,
-            _white(units.scale * width**-0.5),
-            f"Gaussian, std {size} over sqrt(input size)" if units.said_by else WEAK,
+            _white(units.deviation * width**-0.5, units.mean),
+            f"Gaussian, std over sqrt(input size) of {size}" if units.said_by else WEAK,
         ),
-        Drive("normal", deciding, _white(units.scale), f"Gaussian, std {size}"),
+        Drive("normal", deciding, _white(units.deviation, units.mean), f"Gaussian, std {size}"),
         Drive(
             "smooth",
             deciding,
-            _smooth(units.scale),
+            _smooth(units.deviation, units.mean),
             f"Gaussian, std {size}, each step {MEMORY:g} of the one before",
         ),
     ]
@@ -73,16 +91,22 @@ def _shown(scale: FloatArray) -> str:
     return f"{low:.2g}" if f"{low:.2g}" == f"{high:.2g}" else f"{low:.2g} to {high:.2g}"
 
 
-def _white(deviation: FloatArray) -> Sampler:
+def _around(mean: FloatArray) -> str:
+    """Where the inputs have a mean."""
+    return f" around {_shown(mean)}" if mean.any() else ""
+
+
+def _white(deviation: FloatArray, mean: FloatArray) -> Sampler:
     def sample(generator: np.random.Generator, steps: int, batch: int) -> FloatArray:
         values = generator.standard_normal((steps, batch, len(deviation)))
         values *= deviation  # in place: a long sequence should not be held twice
+        values += mean
         return values
 
     return sample
 
 
-def _smooth(deviation: FloatArray) -> Sampler:
+def _smooth(deviation: FloatArray, mean: FloatArray) -> Sampler:
     """A stationary first-order autoregression, of the given deviation at every step."""
 
     def sample(generator: np.random.Generator, steps: int, batch: int) -> FloatArray:
@@ -91,6 +115,7 @@ def _smooth(deviation: FloatArray) -> Sampler:
         for t in range(1, steps):
             values[t] += MEMORY * values[t - 1]
         values *= deviation
+        values += mean
         return values
 
     return sample

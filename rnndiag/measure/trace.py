@@ -83,10 +83,13 @@ class LayerTrace:
         ]
 
     def bears_out(self, decades: float) -> bool:
-        """Whether growth by so many decades, where there is one, is reached within known lengths.
+        """Whether growth by so many decades, where there is one, stands on enough to be called so.
 
-        At an assumed length it has to come early, as in sequences that people do train on.
+        At an assumed length it has to come early, as in sequences that people do train on; and the
+        states have to be of the size that they had in training, where that is known.
         """
+        if any(drive.unlike_training for drive in self.deciding):
+            return False
         if self.length_basis != "assumed":
             return True
         return all(
@@ -194,7 +197,7 @@ def _deciding(
         fits and traces[0][0].deciding for fits, traces in zip(likely, by_drive, strict=True)
     ]
     if not (any(decides) or setup.strict):
-        return list(by_drive)
+        return [[[_unlike(trace) for trace in sides] for sides in traces] for traces in by_drive]
     return [
         traces if fits else [[_set_aside(trace) for trace in sides] for sides in traces]
         for fits, traces in zip(likely, by_drive, strict=True)
@@ -205,10 +208,16 @@ def _set_aside(trace: DriveTrace) -> DriveTrace:
     return replace(trace, deciding=False, unlike_training=True)
 
 
+def _unlike(trace: DriveTrace) -> DriveTrace:
+    """It decides for want of a better one, and its verdict is not sure."""
+    return replace(trace, unlike_training=trace.basis != "measured")
+
+
 def _as_in_training(traces: list[list[DriveTrace]], setup: TraceSetup) -> bool:
     """Whether every layer's h has about the size that it had in training, where that is known."""
     for (trace, *_), trained in zip(traces, setup.hidden_in_training, strict=False):
-        if trained is not None and trace.hidden_rms is not None and trace.basis != "measured":
+        judged_so = setup.strict or trace.basis != "measured"
+        if trained is not None and trace.hidden_rms is not None and judged_so:
             ratio = trace.hidden_rms / trained
             if not 1.0 / UNLIKE_TRAINING <= ratio <= UNLIKE_TRAINING:
                 return False

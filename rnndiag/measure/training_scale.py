@@ -6,6 +6,10 @@ optimizer keeps both: the root of their ratio is the root mean square of what th
 The same with W_hh is that of its states. Over 175 trainings on inputs of six decades of scale the
 estimate was within a factor of 2 in 80 %, of 3 in 92 %, of 10 in 99 %; that of the states within
 30 % in 15 of 18.
+
+Raw inputs have a mean besides: of x = μ + noise the gradient of W_ih is μ times that of b_ih, row
+by row, and noise. Adam keeps both averages, so μ is their least-squares ratio over rows, and the
+share of the first that the second explains says whether to believe it.
 """
 
 from __future__ import annotations
@@ -30,6 +34,9 @@ class TrainingScale:
     inputs: FloatArray
     """Root mean square of each input feature, shape (input,)."""
 
+    mean: FloatArray
+    """Mean of each input feature, where the first moments show that it is most of it; else 0."""
+
     hidden: float
     """Root mean square of h over units."""
 
@@ -37,8 +44,9 @@ class TrainingScale:
     """"Adam's state"."""
 
 
-Moments = Mapping[str, FloatArray]
-"""Parameter's name to the running mean of its squared gradient, up to one common factor."""
+EXPLAINED = 0.5
+"""Share of W_ih's mean gradient that b_ih's has to explain before inputs are said to have a mean.
+Of 24 features of mean 20 or 200 in trained networks 22 have it; of those without one few have."""
 
 
 def training_scales(
@@ -65,7 +73,9 @@ def training_scales(
     scales = {}
     for layer in (layer for module in modules for layer in module.flat):
         sums = _sums(layer, optimizer, states, SECOND_MOMENT[kind][0])
-        scale = None if sums is None else _scale(sums, title)
+        if sums is None:
+            continue
+        scale = _scale(sums, _mean(layer, optimizer, states), title)
         if scale is not None:
             scales[layer.label] = scale
     return scales
@@ -97,6 +107,29 @@ def _sums(
     return found
 
 
+def _mean(layer: RecurrentLayer, optimizer: Optimizer, states: Mapping[str, str]) -> FloatArray:
+    """μ = Σ_rows m(W)[:, i] m(b) / Σ m(b)² of Adam's first moments; 0 if it explains too little."""
+    none = np.zeros(layer.input_size)
+    _, inputs, bias, *_ = layer.keys
+    first = [
+        optimizer.states[states[name]].get("exp_avg") if name in states else None
+        for name in (inputs, bias)
+    ]
+    if first[0] is None or first[1] is None:
+        return none
+    of_bias = np.asarray(first[1].load(), dtype=np.float64).reshape(-1)
+    products, squares, row = none.copy(), none.copy(), 0
+    for block in first[0].blocks():
+        part = np.asarray(block, dtype=np.float64)
+        products += of_bias[row : row + len(part)] @ part
+        squares += np.square(part).sum(axis=0)
+        row += len(part)
+    with np.errstate(all="ignore"):
+        mean = products / np.square(of_bias).sum()
+        explained = mean * products / squares
+    return np.where(explained >= EXPLAINED, mean, none)
+
+
 def _sum_of_rows(moment: StoredTensor, rows: int) -> FloatArray:
     """Over the first rows, shape (columns,), or () of a vector: a large one is never held whole."""
     row = len(moment.shape) == 2 and moment.shape[0] == 1  # a bias of an old file
@@ -110,11 +143,11 @@ def _sum_of_rows(moment: StoredTensor, rows: int) -> FloatArray:
     return total
 
 
-def _scale(sums: Sequence[FloatArray], said_by: str) -> TrainingScale | None:
+def _scale(sums: Sequence[FloatArray], mean: FloatArray, said_by: str) -> TrainingScale | None:
     inputs, hidden, bias_ih, bias_hh = sums
     with np.errstate(all="ignore"):
         seen = np.sqrt(inputs / bias_ih)
         activity = float(np.sqrt(np.mean(hidden / bias_hh)))
     if not (np.isfinite(seen).all() and seen.any() and np.isfinite(activity) and activity > 0.0):
         return None
-    return TrainingScale(seen, activity, said_by)
+    return TrainingScale(seen, np.clip(mean, -seen, seen), activity, said_by)

@@ -157,7 +157,7 @@ def test_predictions_that_go_round_are_believed(spiral):
     found, way = spiral(1.0)
     assert doubt(found, way) is None
     size = float(np.sqrt(np.mean(found.inputs_tbi**2)))
-    scale = TrainingScale(np.full(2, size), found.hidden, "Adam's state")
+    scale = TrainingScale(np.full(2, size), np.zeros(2), found.hidden, "Adam's state")
     assert doubt(found, way, scale) is None
     assert confirmed(found, scale)
     assert not confirmed(found, None)
@@ -184,7 +184,8 @@ def test_predictions_that_come_to_rest_are_not(tmp_path):
 def test_what_training_did_not_see_is_not_believed(spiral, inputs, hidden):
     found, way = spiral(1.0)
     size = float(np.sqrt(np.mean(found.inputs_tbi**2)))
-    scale = TrainingScale(np.full(2, size * inputs), found.hidden * hidden, "Adam's state")
+    seen, zeros = np.full(2, size * inputs), np.zeros(2)
+    scale = TrainingScale(seen, zeros, found.hidden * hidden, "Adam's state")
     assert "by Adam's state" in doubt(found, way, scale)
 
 

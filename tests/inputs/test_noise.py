@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rnndiag.inputs.noise import MEMORY, Units, noise_drives
+from rnndiag.measure.training_scale import TrainingScale
 
 
 def drive(name, units=None):
@@ -43,7 +44,7 @@ def test_zero_is_zero():
 
 
 def test_noise_takes_its_scale_feature_by_feature():
-    units = Units(np.array([0.25, 64.0]), "Adam's state")
+    units = Units(np.array([0.25, 64.0]), np.zeros(2), "Adam's state")
     unknown = Units.unknown(2)
     for name in ("weak", "normal", "smooth"):
         found, plain = drive(name, units).inputs(1, 30, 3), drive(name, unknown).inputs(1, 30, 3)
@@ -52,8 +53,20 @@ def test_noise_takes_its_scale_feature_by_feature():
         assert "0.25 to 64, from Adam's state" in drive(name, units).source
 
 
+def test_raw_inputs_are_noise_around_their_mean():
+    scale = TrainingScale(np.array([5.0, 10.0]), np.array([3.0, 10.0]), 0.5, "Adam's state")
+    units = Units.of_training(scale)
+    # √(5² − 3²) = 4; of what is all mean a tenth is left.
+    np.testing.assert_allclose(units.deviation, [4.0, 1.0])
+    for name in ("normal", "smooth"):
+        values = drive(name, units).inputs(0, 4000, 4).reshape(-1, 2)
+        np.testing.assert_allclose(values.mean(axis=0), [3.0, 10.0], atol=0.6)
+        np.testing.assert_allclose(values.std(axis=0), [4.0, 1.0], rtol=0.1)
+        assert "around 3 to 10" in drive(name, units).source
+
+
 def test_silence_decides_only_where_no_size_is_known():
-    units = Units(np.array([3.0]), "Adam's state")
+    units = Units(np.array([3.0]), np.zeros(1), "Adam's state")
     assert not drive("zero", units).deciding
     assert drive("normal", units).deciding
     assert drive("zero").deciding

@@ -66,6 +66,24 @@ def test_independent_gradients_are_told_exactly(tmp_path, cell, optimizer, key, 
     assert scale.said_by == title
 
 
+def test_the_mean_of_raw_inputs_is_told_by_first_moments(tmp_path):
+    """m(W_ih) = m(b_ih) ⊗ μ exactly; and where rows share no such factor, no mean is said."""
+    module = nn.GRU(3, 4)
+    path = with_moments(tmp_path / "m.pt", module, torch.optim.Adam, "exp_avg_sq")
+    whole = torch.load(path)
+    state = whole["optimizer"]["state"]
+    mean = torch.tensor([0.2, -8.0, 299.0])
+    state[0]["exp_avg"] = state[2]["exp_avg"][:, None] * mean
+    torch.save(whole, path)
+    (scale,) = scales_of(path).values()
+    np.testing.assert_allclose(scale.mean, mean, rtol=1e-5)
+    state[0]["exp_avg"] = torch.tensor([1.0, -1.0] * 6)[:, None].expand(12, 3).clone()
+    state[2]["exp_avg"] = torch.ones(12)
+    torch.save(whole, path)
+    (scale,) = scales_of(path).values()
+    assert scale.mean.tolist() == [0.0, 0.0, 0.0]
+
+
 def test_adagrads_initial_value_is_no_gradient(tmp_path):
     def adagrad(parameters):
         return torch.optim.Adagrad(parameters, initial_accumulator_value=0.5)
