@@ -1,8 +1,8 @@
 """nn.RNNCell, nn.GRUCell and nn.LSTMCell: one call is one step; a loop over calls is a sequence.
 
-A step continues a sequence if the state it is given *is* what the sequence's last step returned.
-Anything done to the state between (a mask, dropout, detach) begins a new one: it is no longer the
-cell's own recurrence.
+A step continues a loop if the state it is given *is* what the loop's last step returned. Where
+anything was done to the state between, a loop ends and another begins; `lineage` tells which of its
+samples go on from there all the same.
 
 A hook on h_t sees all of ∂L/∂h_t, what comes back through later steps included. Reading a probe
 takes that apart; taking the state apart here would change the graph.
@@ -17,7 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rnndiag.capturing.sequences import Recorded, kept, watched
+from rnndiag.capturing.lineage import Origin, continued, mark, origins
+from rnndiag.capturing.sequences import BackwardPasses, Recorded, kept, watched
 
 
 class CellLoop(Recorded):
@@ -32,14 +33,19 @@ class CellLoop(Recorded):
         module: str,
         kind: str,
         arrived: Callable[[Recorded], float],
+        passes: BackwardPasses,
+        origins: Sequence[Origin],
         initial: list[Tensor],
         names: Sequence[str],
         guarded: bool,
     ) -> None:
-        super().__init__(module, kind, arrived)
+        super().__init__(module, kind, arrived, passes, origins)
         self._initial = initial
         self._guarded = guarded
-        self._steps = 0
+        self._self = weakref.ref(self)
+        self.steps = 0
+        """How many there are so far."""
+
         self._lent: list[Tensor] = []
         self._copied: list[Tensor] = []
         self._last: list[Tensor] = []
@@ -47,17 +53,21 @@ class CellLoop(Recorded):
 
     def add(self, inputs: Tensor, outputs: Sequence[Tensor]) -> list[Any]:
         """One more step; handles of its hooks."""
-        step = self._steps
-        self._steps += 1
+        step = self.steps
+        self.steps += 1
         self._lent.append(inputs.detach() if self._guarded else kept(inputs))
-        self._last = [output.detach() for output in outputs]
+        # Copied, since a reset may be written into it.
+        self._last = [kept(output) for output in outputs]
+        mark(self._self, self.steps, outputs)
         return [
             watched(output, self._receiver(of_steps, step))
             for (_, of_steps), output in zip(self._gradients, outputs, strict=True)
         ]
 
     def _receiver(self, of_steps: dict[int, Tensor], step: int) -> Callable[[Tensor], None]:
-        def received(gradient: Tensor) -> None:
+        def received(gradient: Tensor | None) -> None:
+            if gradient is None:
+                return
             self.announce()
             if self._lent:
                 self._copy()
@@ -65,6 +75,11 @@ class CellLoop(Recorded):
             of_steps[step] = of_steps[step] + new if step in of_steps else new
 
         return received
+
+    def forget(self) -> None:
+        """Drop the gradients that have come."""
+        for _, of_steps in self._gradients:
+            of_steps.clear()
 
     def _copy(self) -> None:
         """The inputs that were only referred to until now, on the CPU."""
@@ -78,17 +93,17 @@ class CellLoop(Recorded):
         inputs = _rows(torch.cat(self._copied), 3)
         found = {
             "inputs": inputs,
-            "lengths": torch.full((inputs.shape[1],), self._steps),
-            "dL_dh": inputs.new_zeros(self._steps, *_rows(self._last[0], 2).shape),
+            "lengths": torch.full((inputs.shape[1],), self.steps),
+            "dL_dh": inputs.new_zeros(self.steps, *_rows(self._last[0], 2).shape),
         }
         for letter, start, end in zip("hc", self._initial, self._last, strict=False):
             found[f"{letter}_0"] = _rows(start, 2)[None]
-            found[f"{letter}_n"] = _rows(kept(end), 2)[None]
+            found[f"{letter}_n"] = _rows(end, 2)[None]
         for name, by_step in self._gradients:
             if not by_step:
                 continue
             zero = torch.zeros_like(next(iter(by_step.values())))
-            gradients = [by_step.get(step, zero) for step in range(self._steps)]
+            gradients = [by_step.get(step, zero) for step in range(self.steps)]
             found[name] = _rows(torch.stack(gradients), 3)
         return found
 
@@ -100,8 +115,6 @@ class CellCalls:
         self._name = name
         self._kind = _kind(cell)
         self._cell = cell
-        self._open: dict[int, tuple[tuple[weakref.ref[Tensor], ...], CellLoop]] = {}
-        """By the id of the h that a loop returned last."""
 
     def record(
         self,
@@ -109,6 +122,7 @@ class CellCalls:
         kwargs: Mapping[str, Any],
         output: Any,
         arrived: Callable[[Recorded], float],
+        passes: BackwardPasses,
     ) -> list[Any]:
         """Add one call to its loop; handles of its hooks, none for a call without gradients."""
         outputs = output if isinstance(output, tuple) else (output,)
@@ -123,27 +137,19 @@ class CellCalls:
             # written to. Of frozen weights it saves none, and under autocast a copy.
             autocast = torch.is_autocast_enabled(inputs.device.type)
             guarded = self._cell.weight_ih.requires_grad and not autocast
-            loop = CellLoop(self._name, self._kind, arrived, *_beginning(states, outputs), guarded)
-            self._forget()
-        self._open[id(outputs[0])] = tuple(map(weakref.ref, outputs)), loop
+            begun = _beginning(states, outputs)
+            before = origins(self._name, states)
+            loop = CellLoop(self._name, self._kind, arrived, passes, before, *begun, guarded)
         return loop.add(inputs, outputs)
 
     def _continued(self, states: Sequence[Tensor | None]) -> CellLoop | None:
-        """The loop whose last outputs these states are; it is closed to any other call."""
-        key = id(states[0])
-        link = self._open.get(key)
-        if link is None:
+        """The loop whose last outputs these states are."""
+        found = continued(states)
+        if found is None:
             return None
-        for ref, state in zip(link[0], states, strict=True):
-            if ref() is not state:
-                return None
-        del self._open[key]
-        return link[1]
-
-    def _forget(self) -> None:
-        """Let go of the loops that nothing can continue any more."""
-        alive = {key: link for key, link in self._open.items() if link[0][0]() is not None}
-        self._open = alive
+        loop, step = found
+        mine = isinstance(loop, CellLoop) and loop.module == self._name and loop.steps == step
+        return loop if mine and isinstance(loop, CellLoop) else None
 
 
 def _beginning(

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rnndiag.capturing.sequences import watched
+from rnndiag.capturing.sequences import BackwardPasses, watched
 
 HALVES = frozenset({torch.float16, torch.bfloat16})
 """dtypes in which a sum of squares overflows or loses its digits."""
@@ -28,10 +28,16 @@ class GradientNorms:
     """
 
     def __init__(
-        self, model: nn.Module, scale: Callable[[], float], received: Callable[[int], None]
+        self,
+        model: nn.Module,
+        scale: Callable[[], float],
+        received: Callable[[int], None],
+        passes: BackwardPasses,
     ) -> None:
         self._scale = scale
         self._received = received
+        self._passes = passes
+        self._reset: set[str] = set()
         self._steps: list[dict[str, Tensor]] = []
         self._scales: list[float] = []
         self.names = [name for name, p in model.named_parameters() if p.requires_grad]
@@ -48,13 +54,18 @@ class GradientNorms:
         return len(self._steps)
 
     def _watch(self, name: str, parameter: nn.Parameter) -> list[Any]:
-        def coming(_: Tensor) -> None:
-            earlier = parameter.grad
-            if not self._steps or (name in self._steps[-1] and _is_reset(earlier)):
-                self._steps.append({})
-                self._scales.append(self._scale())
+        def coming(_: Tensor | None) -> None:
+            # torch.autograd.grad calls this too, and adds nothing.
+            if not self._steps or (name in self._steps[-1] and _is_reset(parameter.grad)):
+                self._reset.add(name)
+            else:
+                self._reset.discard(name)
 
         def added(tensor: Tensor) -> None:
+            if not self._steps or (name in self._reset and name in self._steps[-1]):
+                self._steps.append({})
+                self._scales.append(self._scale())
+            self._passes.train()
             # An optimizer that steps in a hook of its own may already have taken it away.
             if tensor.grad is not None:
                 self._steps[-1][name] = _norm(tensor.grad.detach())

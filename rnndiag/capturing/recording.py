@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from rnndiag.capturing.cells import CellCalls
 from rnndiag.capturing.modules import record_call
 from rnndiag.capturing.norms import GradientNorms
-from rnndiag.capturing.sequences import Recorded, kept, side_by_side
+from rnndiag.capturing.sequences import BackwardPasses, Recorded, kept, side_by_side
 from rnndiag.containers.safetensors_writer import Array, write_safetensors
 from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.probe.keys import KIND, LOSS, NORM, NORM_OF, VERSION, VERSION_KEY
@@ -48,9 +48,10 @@ class Recording:
                 f"{type(model).__name__} has no nn.RNN, nn.GRU, nn.LSTM or cell",
                 "capture a model that has one",
             )
-        self._norms = GradientNorms(model, self._scale, self._assign)
+        self._passes = BackwardPasses()
+        self._norms = GradientNorms(model, self._scale, self._assign, self._passes)
         for module, name in recurrent.items():
-            record = _recorder(name, module, self._arrived)
+            record = _recorder(name, module, self._arrived, self._passes)
             hook = self._hook(module, record)
             self._hooks.append(module.register_forward_hook(hook, with_kwargs=True))
 
@@ -87,6 +88,8 @@ class Recording:
         self._norms.handles.clear()
         if self._norms.begun:
             self._assign(self._norms.begun - 1)
+        if self._passes:
+            self._sequences = [each for each in self._sequences if each.trains]
 
     def require_gradients(self) -> None:
         """Raise RD007 unless a loss gradient has reached a recurrent module."""
@@ -134,12 +137,17 @@ Record = Callable[[tuple[Any, ...], Mapping[str, Any], Any], list[Any]]
 """Arguments and output of one call to the handles of the hooks on its tensors."""
 
 
-def _recorder(name: str, module: nn.Module, arrived: Callable[[Recorded], float]) -> Record:
+def _recorder(
+    name: str,
+    module: nn.Module,
+    arrived: Callable[[Recorded], float],
+    passes: BackwardPasses,
+) -> Record:
     if isinstance(module, nn.RNNCellBase):
         calls = CellCalls(name, module)
-        return lambda args, kwargs, output: calls.record(args, kwargs, output, arrived)
+        return lambda *call: calls.record(*call, arrived, passes)
     assert isinstance(module, nn.RNNBase)
-    return lambda args, kwargs, output: record_call(name, module, args, kwargs, output, arrived)
+    return lambda *call: record_call(name, module, *call, arrived, passes)
 
 
 def _array(tensor: Tensor) -> Array:

@@ -1,0 +1,141 @@
+"""Which call of a module a state comes from: calls that hand their state on are one sequence.
+
+Two things have to hold. The gradient flows: back from the state that a call is given, through the
+autograd graph, lies what an earlier call of the same module returned. And the state is that one,
+sample by sample: the values are the same, bit for bit. A reset (`h * (1 - done)`, `torch.where`)
+leaves those of some samples and replaces those of others, whose sequences begin there; indexing and
+reshaping move them. A state that was detached begins a sequence, since no gradient comes back
+through it; so does one that was changed, by dropout or a gate, as it is no longer the module's own.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from rnndiag.capturing.sequences import Recorded
+
+Origin = weakref.ref["Recorded"]
+"""A recorded call; only its own graph keeps it, until a gradient comes."""
+
+MARK = "rnndiag"
+"""In the metadata of a graph's node, which torch keeps for whoever wants to note something there:
+the call that made it."""
+
+NODES = 64
+"""Nodes of the graph that are looked at for one state: a reset takes five, a state that comes from
+an encoder may have thousands behind it, and all of a sequence's calls of it would be walked."""
+
+
+def mark(call: Origin, step: int, outputs: Sequence[Tensor]) -> None:
+    """Note on the outputs of a call, or of one step of a loop, whose they are."""
+    for output in outputs:
+        node = output.grad_fn
+        if node is not None:
+            node.metadata[MARK] = call, step, output._version
+
+
+def continued(states: Sequence[Tensor | None]) -> tuple[Recorded, int] | None:
+    """The call whose own outputs these states are, untouched, and the step that returned them."""
+    found = None
+    for state in states:
+        node = None if state is None else state.grad_fn
+        made = None if node is None else node.metadata.get(MARK)
+        # Without gradients a state may be written to and stay the output of the same node.
+        if made is None or state is None or made[2] != state._version:
+            return None
+        if found is not None and (made[0] is not found[0] or made[1] != found[1]):
+            return None
+        found = made
+    call = None if found is None else found[0]()
+    return None if found is None or call is None else (call, found[1])
+
+
+def origins(module: str, states: Sequence[Tensor | None]) -> list[Origin]:
+    """The calls of `module` that all of these states are computed from, nearest first."""
+    reached = [list(_reached(module, state)) for state in states]
+    return [call for call in reached[0] if all(call in others for others in reached[1:])]
+
+
+def _reached(module: str, state: Tensor | None) -> Iterator[Origin]:
+    """Back from one state to what recorded calls returned, and not further back than them."""
+    waiting: deque[Any] = deque([] if state is None else [state.grad_fn])
+    for _ in range(NODES):
+        node = waiting.popleft() if waiting else None
+        if node is None:
+            return
+        made = node.metadata.get(MARK)
+        call = None if made is None else made[0]()
+        if call is None:
+            waiting.extend(before for before, _ in node.next_functions if before is not None)
+        elif call.module == module:
+            yield made[0]
+
+
+def continued_rows(
+    origins: Sequence[Sequence[int]], parts: Sequence[Mapping[str, Tensor]]
+) -> Tensor:
+    """Of every row of several calls side by side the row whose last state it starts from, or -1.
+
+    `origins`: of every call, the numbers of the calls that it may go on from. No row is gone on
+    from twice: of several rows that is the one that a gradient reached, and of those the last.
+    """
+    sizes = [len(part["lengths"]) for part in parts]
+    first = [sum(sizes[:number]) for number in range(len(sizes))]
+    reached = [_reached_rows(part) for part in parts]
+    next_row: dict[int, tuple[int, bool]] = {}
+    for number, befores in enumerate(origins):
+        found: dict[int, int] = {}
+        for before in befores:
+            for row, source in _same_states(parts[before], parts[number]):
+                found.setdefault(row, first[before] + source)
+        for row, source in found.items():
+            reaches = bool(reached[number][row])
+            if source not in next_row or reaches > next_row[source][1]:
+                next_row[source] = first[number] + row, reaches
+    continues = torch.full((sum(sizes),), -1)
+    for source, (row, _) in next_row.items():
+        continues[row] = source
+    return continues
+
+
+def _reached_rows(part: Mapping[str, Tensor]) -> Tensor:
+    """Which rows of a call a gradient reached, (batch,)."""
+    gradients = [tensor for name, tensor in part.items() if name.startswith("dL_")]
+    return torch.stack([tensor.ne(0).any(-1).any(0) for tensor in gradients]).any(0)
+
+
+def _same_states(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> Iterator[Any]:
+    """(row, source) where `after` starts, bit for bit, from what `before` ended in."""
+    starts, ends = [], []
+    for letter in "hc":
+        if f"{letter}_0" in after:
+            start = after[f"{letter}_0"]
+            starts.append(_by_row(start))
+            ends.append(_by_row(before[f"{letter}_n"].to(start.dtype)))
+    start, end = torch.cat(starts, dim=1), torch.cat(ends, dim=1)
+    if start.shape[1] != end.shape[1]:
+        return
+    same = (start == end).all(dim=1) if start.shape == end.shape else torch.zeros(len(start)) > 0
+    yield from ((row, row) for row in torch.nonzero(same).ravel().tolist())
+    # The others may have moved within the batch. A sum with zero makes -0.0 and 0.0 one.
+    rows = {values: row for row, values in enumerate(_bytes(end))}
+    for row, values in enumerate(_bytes(start)):
+        if not same[row] and values in rows:
+            yield row, rows[values]
+
+
+def _by_row(states: Tensor) -> Tensor:
+    """(batch, layers * width)."""
+    return states.transpose(0, 1).flatten(1)
+
+
+def _bytes(rows: Tensor) -> list[bytes]:
+    """The values of every row as one key."""
+    return [row.tobytes() for row in (rows.double() + 0.0).numpy()]
