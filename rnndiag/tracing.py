@@ -115,8 +115,10 @@ def _trace_recorded(
 ) -> list[list[LayerTrace]]:
     from rnndiag.measure.probe_trace import trace_recorded
 
-    steps, batch, _ = recorded.inputs_tbi.shape
-    _require_memory(cells, steps, batch, 1)
+    calls, batch, _ = recorded.inputs_tbi.shape
+    steps = recorded.longest
+    _require_memory(cells, calls, batch, 1)
+    _require_memory(cells, steps, len(recorded.chains), 1)
     setup = TraceSetup(
         steps,
         batch,

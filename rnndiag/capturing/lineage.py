@@ -38,23 +38,25 @@ def mark(call: Origin, step: int, outputs: Sequence[Tensor]) -> None:
     for output in outputs:
         node = output.grad_fn
         if node is not None:
-            node.metadata[MARK] = call, step, output._version
+            _notes(node)[MARK] = call, step, output._version
 
 
-def continued(states: Sequence[Tensor | None]) -> tuple[Recorded, int] | None:
+def continues(states: Sequence[Tensor | None]) -> tuple[Recorded | None, int]:
     """The call whose own outputs these states are, untouched, and the step that returned them."""
-    found = None
-    for state in states:
+    call, step = None, 0
+    for number, state in enumerate(states):
         node = None if state is None else state.grad_fn
-        made = None if node is None else node.metadata.get(MARK)
+        if state is None or node is None:
+            return None, 0
+        found = _notes(node).get(MARK)
         # Without gradients a state may be written to and stay the output of the same node.
-        if made is None or state is None or made[2] != state._version:
-            return None
-        if found is not None and (made[0] is not found[0] or made[1] != found[1]):
-            return None
-        found = made
-    call = None if found is None else found[0]()
-    return None if found is None or call is None else (call, found[1])
+        if found is None or found[2] != state._version:
+            return None, 0
+        if number == 0:
+            call, step = found[0], found[1]
+        elif found[0] is not call or found[1] != step:
+            return None, 0
+    return None if call is None else call(), step
 
 
 def origins(module: str, states: Sequence[Tensor | None]) -> list[Origin]:
@@ -70,7 +72,7 @@ def _reached(module: str, state: Tensor | None) -> Iterator[Origin]:
         node = waiting.popleft() if waiting else None
         if node is None:
             return
-        made = node.metadata.get(MARK)
+        made = _notes(node).get(MARK)
         call = None if made is None else made[0]()
         if call is None:
             waiting.extend(before for before, _ in node.next_functions if before is not None)
@@ -129,6 +131,12 @@ def _same_states(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> I
     for row, values in enumerate(_bytes(start)):
         if not same[row] and values in rows:
             yield row, rows[values]
+
+
+def _notes(node: Any) -> dict[Any, Any]:
+    """What may be noted on a node of a graph; torch declares it a method, and it is none."""
+    notes: dict[Any, Any] = node.metadata
+    return notes
 
 
 def _by_row(states: Tensor) -> Tensor:

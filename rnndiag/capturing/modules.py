@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from rnndiag.capturing.lineage import Origin, mark, origins
-from rnndiag.capturing.sequences import BackwardPasses, Recorded, kept, watched
+from rnndiag.capturing.sequences import BackwardPasses, Recorded, kept, running_pass, watched
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,8 @@ class ModuleCall(Recorded):
         def received(gradient: Tensor | None) -> None:
             if gradient is None:
                 return
-            self.announce()
+            if self.latest_pass != running_pass():
+                self.announce()
             with torch.no_grad():
                 new = kept(arrange(gradient))
                 # A graph that is kept may be gone through again: the gradients add up.

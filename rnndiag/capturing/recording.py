@@ -144,10 +144,11 @@ def _recorder(
     passes: BackwardPasses,
 ) -> Record:
     if isinstance(module, nn.RNNCellBase):
-        calls = CellCalls(name, module)
-        return lambda *call: calls.record(*call, arrived, passes)
+        return CellCalls(name, module, arrived, passes).record
     assert isinstance(module, nn.RNNBase)
-    return lambda *call: record_call(name, module, *call, arrived, passes)
+    return lambda args, kwargs, output: record_call(
+        name, module, args, kwargs, output, arrived, passes
+    )
 
 
 def _array(tensor: Tensor) -> Array:

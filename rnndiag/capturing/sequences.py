@@ -12,8 +12,12 @@ from torch.nn.functional import pad
 
 from rnndiag.capturing.lineage import Origin, continued_rows
 
-TIMED = frozenset({"inputs", "dL_dy", "dL_dh", "dL_dc", "dL_dc_beside_h"})
+TIMED = frozenset({"inputs", "h", "c", "dL_dy", "dL_dh", "dL_dc", "dL_dc_beside_h"})
 """Tensors with time as their first dimension; the others have layers or the batch first."""
+
+
+running_pass: Callable[[], int] = torch._C._current_graph_task_id
+"""The number of the engine's pass that runs; torch counts them."""
 
 
 class BackwardPasses:
@@ -26,15 +30,9 @@ class BackwardPasses:
     def __init__(self) -> None:
         self._training: set[int] = set()
 
-    @staticmethod
-    def now() -> int:
-        """The number of the pass that runs; torch counts them."""
-        number: int = torch._C._current_graph_task_id()
-        return number
-
     def train(self) -> None:
         """The pass that runs has reached a parameter."""
-        self._training.add(self.now())
+        self._training.add(running_pass())
 
     def trained(self, number: int) -> bool:
         """Whether that pass has reached a parameter."""
@@ -68,27 +66,26 @@ class Recorded(ABC):
 
         self._arrived: Callable[[Recorded], float] | None = arrived
         self._passes = passes
-        self._pass = -1
+
+        self.latest_pass = -1
+        """Of the engine, that brought a gradient."""
 
     @property
     def trains(self) -> bool:
         """Whether its gradients are those of a pass that reached a parameter."""
-        return self._passes.trained(self._pass)
+        return self._passes.trained(self.latest_pass)
 
     def announce(self) -> None:
-        """A gradient has come. With the first one the graph is no longer the only one to hold this.
+        """A pass brings its first gradient; from the very first on this is part of the probe.
 
         Gradients of several passes through one graph add up, but for those of a pass before that
         reached no parameter.
         """
-        number = self._passes.now()
-        if number == self._pass:
-            return
         if self._arrived is not None:
             self.scale, self._arrived = self._arrived(self), None
         elif not self.trains:
             self.forget()
-        self._pass = number
+        self.latest_pass = running_pass()
 
     @abstractmethod
     def forget(self) -> None:

@@ -16,6 +16,9 @@ from rnndiag.probe.keys import KIND, LOSS, NORM, NORM_OF, VERSION, VERSION_KEY
 from rnndiag.probe.records import IntArray, Probe, RecordedModule
 from rnndiag.recognise.layers import ROOT
 
+EPSILON = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
+"""By the name of a dtype; a gradient that autograd sums in it has errors of that relative size."""
+
 
 def load_probe(path: str) -> Probe:
     """Read what `probe.save` wrote.
@@ -114,11 +117,39 @@ class _Parts:
             final_gradient=GivenStates(reaching_h_n, reaching_c_n),
             output_gradient_tbp=self._output_gradient(looped, initial, steps) / scale,
             looped=looped,
+            states=self._along(initial, steps) if looped else None,
             cell_gradient_tbh=None
             if initial.c_0 is None or cell not in self._stored
             else self._numbers(cell, steps, *initial.c_0.shape[1:]) / scale,
             cell_gradient_is_whole=whole,
+            continues=self._continued(batch),
+            rounding=self._rounding("dL_dh" if looped else "dL_dy"),
         )
+
+    def _continued(self, batch: int) -> IntArray | None:
+        """Which row each goes on from; of no two the same, and none from itself by any way."""
+        if "continues" not in self._stored:
+            return None
+        continues = self._integers("continues", batch)
+        used = continues[continues >= 0]
+        if continues.min(initial=0) < -1 or continues.max(initial=-1) >= batch:
+            raise self._broken("continues", "names rows that are not there")
+        if len(np.unique(used)) < len(used):
+            raise self._broken("continues", "names a row twice")
+        following = np.full(batch, -1)
+        following[used] = np.flatnonzero(continues >= 0)
+        rows, reached = np.flatnonzero(continues < 0), 0
+        while rows.size:
+            reached += len(rows)
+            rows = following[rows]
+            rows = rows[rows >= 0]
+        if reached < batch:
+            raise self._broken("continues", "goes in a circle")
+        return continues if used.size else None
+
+    def _rounding(self, what: str) -> float:
+        """Machine epsilon of a tensor's dtype."""
+        return EPSILON.get(self._stored[what].dtype, EPSILON["float64"])
 
     def _output_gradient(self, looped: bool, initial: GivenStates, steps: int) -> FloatArray:
         """As wide as h, or twice, and with as many layers."""
@@ -136,6 +167,14 @@ class _Parts:
         hidden = self._numbers(h, None, batch, None)
         cell = self._numbers(c, *hidden.shape[:2], None) if c in self._stored else None
         return GivenStates(hidden, cell)
+
+    def _along(self, initial: GivenStates, steps: int) -> GivenStates:
+        """The states of a looped cell after every step."""
+        hidden = self._numbers("h", steps, *initial.h_0.shape[1:])
+        memory = initial.c_0
+        return GivenStates(
+            hidden, None if memory is None else self._numbers("c", steps, *memory.shape[1:])
+        )
 
     def _like(self, what: str, state: FloatArray) -> FloatArray:
         """A gradient of the state's shape; zeros where none ever came."""

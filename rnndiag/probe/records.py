@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -54,11 +55,41 @@ class RecordedModule:
     looped: bool = False
     """Whether it is a cell that was called step by step."""
 
+    states: GivenStates | None = None
+    """Of a looped cell: h_t and c_t after every step, (steps, batch, width)."""
+
     cell_gradient_tbh: FloatArray | None = None
     """Of a looped LSTM cell: all of ∂L/∂c_t."""
 
     cell_gradient_is_whole: bool = True
     """Whether that includes what reaches c_t through h_t."""
+
+    continues: IntArray | None = None
+    """The row that each goes on from with its state and its gradient, (batch,), -1 where it begins;
+    None: all of them begin."""
+
+    rounding: float = 0.0
+    """Relative rounding of the recorded gradients: the machine epsilon of their dtype."""
+
+    @cached_property
+    def chains(self) -> tuple[tuple[int, ...], ...]:
+        """The rows of every sequence in the order of time: one each, but where calls continue."""
+        batch = len(self.lengths)
+        if self.continues is None:
+            return tuple((row,) for row in range(batch))
+        following = {int(before): row for row, before in enumerate(self.continues) if before >= 0}
+        chains = []
+        for row in np.flatnonzero(self.continues < 0):
+            chain = [int(row)]
+            while chain[-1] in following:
+                chain.append(following[chain[-1]])
+            chains.append(tuple(chain))
+        return tuple(chains)
+
+    @property
+    def longest(self) -> int:
+        """Steps of the longest sequence."""
+        return max(int(self.lengths[list(chain)].sum()) for chain in self.chains)
 
     @property
     def sizes(self) -> Sizes:
@@ -93,4 +124,4 @@ class Probe:
     @property
     def longest(self) -> int:
         """Steps of the longest sequence."""
-        return max(len(module.inputs_tbi) for module in self.modules.values())
+        return max(module.longest for module in self.modules.values())
