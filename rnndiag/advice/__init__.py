@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rnndiag.advice.changes import Change, propose
 from rnndiag.advice.clipping import ClipEvidence, ClippingAdvice, advise_clipping
@@ -32,8 +32,9 @@ class AdviceRequest:
     logged_norms: Sequence[float] = ()
     """Norms of the whole gradient before clipping, logged while training."""
 
-    probe_norms: Sequence[float] = ()
-    """The same, captured over steps of the user's own data and loss at this checkpoint."""
+    probe_norms: Sequence[float] | None = None
+    """The same, captured over steps of the user's own data and loss at this checkpoint; None
+    without a probe."""
 
     framework: str = "torch"
     """Which one of FRAMEWORKS code is wanted for."""
@@ -55,6 +56,12 @@ class Advice:
     """Changes worth making; none for a healthy network."""
 
 
+NO_NORMS = (
+    "the probe has no gradient norms: no parameter's .grad was added to while it was recorded, as "
+    "with torch.func.grad and torch.autograd.grad, which hand gradients back"
+)
+
+
 def advise(result: FileResult, request: AdviceRequest | None = None) -> Advice:
     """Advice for a file whose layers were traced."""
     request = request or AdviceRequest()
@@ -68,9 +75,12 @@ def advise(result: FileResult, request: AdviceRequest | None = None) -> Advice:
 
 
 def _clipping(result: FileResult, request: AdviceRequest) -> ClippingAdvice:
-    evidence = ClipEvidence(request.logged_norms, request.probe_norms, result.training_state)
+    evidence = ClipEvidence(request.logged_norms, request.probe_norms or (), result.training_state)
     shares = norm_shares(result.training_state, result.recognition.modules)
-    return advise_clipping(evidence, _present_clip(result, evidence), shares)
+    advice = advise_clipping(evidence, _present_clip(result, evidence), shares)
+    if request.probe_norms is None or len(request.probe_norms):
+        return advice
+    return replace(advice, caveats=(NO_NORMS, *advice.caveats))
 
 
 def _present_clip(result: FileResult, evidence: ClipEvidence) -> PresentClip | None:

@@ -57,3 +57,4 @@ def capture(
     finally:
         recording.stop()
     recording.require_gradients()
+    recording.warn_without_norms()

@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from rnndiag.capturing.lineage import Origin, continues, mark, origins
 from rnndiag.capturing.sequences import BackwardPasses, Recorded, kept, running_pass, watched
 
-
 FORWARDS = frozenset({nn.RNNCell.forward, nn.GRUCell.forward, nn.LSTMCell.forward})
 """Steps that draw no random numbers and may be computed again."""
 
@@ -28,8 +27,9 @@ FORWARDS = frozenset({nn.RNNCell.forward, nn.GRUCell.forward, nn.LSTMCell.forwar
 class CellLoop(Recorded):
     """Steps of one cell, each fed by the one before.
 
-    A step of a small cell takes 100 µs, so what can wait does: where inputs and states are `guarded`,
-    that is, nobody may write to them before `backward()`, they are copied all at once when it begins.
+    A step of a small cell takes 100 µs, so what can wait does: where inputs and states are
+    `guarded`, that is, nobody may write to them before `backward()`, they are copied all at once
+    when it begins.
     """
 
     def __init__(

@@ -72,12 +72,12 @@ def _reached(module: str, state: Tensor | None) -> Iterator[Origin]:
         node = waiting.popleft() if waiting else None
         if node is None:
             return
-        made = _notes(node).get(MARK)
-        call = None if made is None else made[0]()
+        made, *_ = _notes(node).get(MARK, (None,))
+        call = None if made is None else made()
         if call is None:
             waiting.extend(before for before, _ in node.next_functions if before is not None)
         elif call.module == module:
-            yield made[0]
+            yield made
 
 
 def continued_rows(

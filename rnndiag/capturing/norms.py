@@ -1,7 +1,8 @@
 """Norms of the parameters' gradients at the end of each backward pass, before anything clips them.
 
 `Tensor.register_post_accumulate_grad_hook` runs when a parameter's gradient has been added to its
-`.grad`: before `clip_grad_norm_`, before any optimizer, in whatever way these are called.
+`.grad`: before `clip_grad_norm_`, before any optimizer, in whatever way these are called. Where
+several processes train one model, the norms are those of the gradients' mean over all of them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch import distributed as dist
 
 from rnndiag.capturing.sequences import BackwardPasses, watched
 
@@ -40,6 +42,7 @@ class GradientNorms:
         self._reset: set[str] = set()
         self._steps: list[dict[str, Tensor]] = []
         self._scales: list[float] = []
+        self._parameters = dict(model.named_parameters())
         self.names = [name for name, p in model.named_parameters() if p.requires_grad]
         self.handles = [
             handle
@@ -65,7 +68,8 @@ class GradientNorms:
             if not self._steps or (name in self._reset and name in self._steps[-1]):
                 self._steps.append({})
                 self._scales.append(self._scale())
-            self._passes.train()
+            if self._passes.train() and dist.is_available() and dist.is_initialized():
+                _at_the_end_of_this_pass(self._measure_again)
             # An optimizer that steps in a hook of its own may already have taken it away.
             if tensor.grad is not None:
                 self._steps[-1][name] = _norm(tensor.grad.detach())
@@ -73,6 +77,13 @@ class GradientNorms:
 
         register = parameter.register_post_accumulate_grad_hook
         return [watched(parameter, coming), register(added)]  # type: ignore[no-untyped-call] # torch has no types here
+
+    def _measure_again(self) -> None:
+        """Once what other processes found has been added to the gradients."""
+        for name in self._steps[-1]:
+            gradient = self._parameters[name].grad
+            if gradient is not None:
+                self._steps[-1][name] = _norm(gradient.detach())
 
     def of_parameters(self) -> dict[str, list[float]]:
         """By parameter and step; NaN in a step that left the parameter without a gradient."""
@@ -88,6 +99,16 @@ class GradientNorms:
             math.hypot(*(float(norm) for norm in step.values())) / scale
             for step, scale in zip(self._steps, self._scales, strict=True)
         ]
+
+
+def _at_the_end_of_this_pass(call: Callable[[], None]) -> None:
+    """Call after everything that waits for the end of the engine's pass by now.
+
+    DistributedDataParallel waits with the averaged gradients, but only once the last one is there,
+    and calls are made in the order in which they were queued, also those that a call queues.
+    """
+    engine = torch.autograd.Variable._execution_engine  # type: ignore[attr-defined] # not declared
+    engine.queue_callback(lambda: engine.queue_callback(call))
 
 
 def _is_reset(gradient: Tensor | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
@@ -15,6 +16,11 @@ from rnndiag.capturing.sequences import BackwardPasses, Recorded, kept, side_by_
 from rnndiag.containers.safetensors_writer import Array, write_safetensors
 from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.probe.keys import KIND, LOSS, NORM, NORM_OF, VERSION, VERSION_KEY
+
+NO_NORMS = (
+    "rnndiag.capture recorded sequences but no gradient norms: no parameter's .grad was added to. "
+    "torch.func.grad and torch.autograd.grad hand gradients back instead; backward() adds them"
+)
 
 Loss = TypeVar("Loss", Tensor, float)
 
@@ -99,6 +105,11 @@ class Recording:
                 "no loss gradient reached a recurrent layer inside the block",
                 "run forward and backward() inside it, not under torch.no_grad()",
             )
+
+    def warn_without_norms(self) -> None:
+        """Say why there are none, where sequences were recorded all the same."""
+        if not self._norms.begun:
+            warnings.warn(NO_NORMS, stacklevel=4)
 
     @property
     def gradient_norms(self) -> tuple[float, ...]:

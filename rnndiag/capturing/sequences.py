@@ -30,9 +30,12 @@ class BackwardPasses:
     def __init__(self) -> None:
         self._training: set[int] = set()
 
-    def train(self) -> None:
-        """The pass that runs has reached a parameter."""
-        self._training.add(running_pass())
+    def train(self) -> bool:
+        """The pass that runs has reached a parameter; whether it is its first."""
+        number = running_pass()
+        first = number not in self._training
+        self._training.add(number)
+        return first
 
     def trained(self, number: int) -> bool:
         """Whether that pass has reached a parameter."""

@@ -161,8 +161,7 @@ def _flat(values_tbx: FloatArray) -> FloatArray:
 
 def _like(flat: FloatArray, values_tbx: FloatArray) -> FloatArray:
     """(steps, batch, ...) again."""
-    steps, batch = values_tbx.shape[0], values_tbx.shape[1]
-    return flat.reshape(steps, batch, -1)
+    return np.reshape(flat, (len(values_tbx), -1, flat.shape[-1]))
 
 
 def state_difference(runs: Sequence[LayerRun], recorded: RecordedModule, depth: int) -> list[float]:

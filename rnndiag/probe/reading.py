@@ -14,6 +14,7 @@ from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.given import GivenStates
 from rnndiag.probe.keys import KIND, LOSS, NORM, NORM_OF, VERSION, VERSION_KEY
 from rnndiag.probe.records import IntArray, Probe, RecordedModule
+from rnndiag.probe.rows import finite_rows
 from rnndiag.recognise.layers import ROOT
 
 EPSILON = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
@@ -24,7 +25,8 @@ def load_probe(path: str) -> Probe:
     """Read what `probe.save` wrote.
 
     Raises RnndiagError: RD001 to RD005 as for any file, RD003 for parts that are missing or do not
-    fit together, RD007 for a file that is no probe, is of another version, or has no numbers.
+    fit together, RD007 for a file that is no probe or is of another version. Sequences with inf or
+    NaN in them are left out; a module that has no other keeps them, and cannot be traced.
     """
     try:
         file = read(path)
@@ -53,6 +55,7 @@ def load_probe(path: str) -> Probe:
             if name.endswith(NORM_OF)
         },
         _series(file, LOSS),
+        any(parts.scaled for parts in modules.values()),
     )
 
 
@@ -97,7 +100,7 @@ class _Parts:
         if not batch or lengths.min() < 1 or lengths.max() > steps:
             raise self._broken("lengths", "are not from 1 to the number of steps")
         scale = self._numbers("loss_scale", batch)[:, None]
-        if (scale <= 0.0).any():
+        if not ((scale > 0.0) & (scale < np.inf)).all():
             raise self._broken("loss_scale", "is not positive")
         initial = self._states("h_0", "c_0", batch)
         reaching_h_n = self._like("dL_dh_n", initial.h_0) / scale
@@ -105,7 +108,7 @@ class _Parts:
         looped = "dL_dh" in self._stored
         whole = "dL_dc_beside_h" not in self._stored
         cell = "dL_dc" if whole else "dL_dc_beside_h"
-        return RecordedModule(
+        record = RecordedModule(
             name=self._name,
             kind=str(self._kind),
             inputs_tbi=inputs_tbi,
@@ -125,6 +128,12 @@ class _Parts:
             continues=self._continued(batch),
             rounding=self._rounding("dL_dh" if looped else "dL_dy"),
         )
+        return finite_rows(record)
+
+    @property
+    def scaled(self) -> bool:
+        """Whether a loss scaler's factor had to be divided out."""
+        return bool((self._numbers("loss_scale", None) != 1.0).any())
 
     def _continued(self, batch: int) -> IntArray | None:
         """Which row each goes on from; of no two the same, and none from itself by any way."""
@@ -183,7 +192,10 @@ class _Parts:
         return self._numbers(what, *state.shape)
 
     def _integers(self, what: str, *shape: int) -> IntArray:
-        return self._numbers(what, *(shape or (None,))).astype(np.int64)
+        numbers = self._numbers(what, *(shape or (None,)))
+        if not np.isfinite(numbers).all():
+            raise self._broken(what, "is not finite")
+        return numbers.astype(np.int64)
 
     def _numbers(self, what: str, *shape: int | None) -> FloatArray:
         """One tensor; None in the shape stands for any size."""
@@ -196,14 +208,7 @@ class _Parts:
         if not fits:
             wanted = ", ".join("any" if size is None else str(size) for size in shape)
             raise self._broken(what, f"has shape {stored.shape}, ({wanted}) is needed")
-        values = np.asarray(stored.load(), dtype=np.float64)
-        if not np.isfinite(values).all():
-            raise RnndiagError(
-                InputCode.USAGE,
-                f"the probe {self._path}: {what} of {self._name or ROOT} is not finite",
-                "capture a step whose loss and gradients are finite",
-            )
-        return values
+        return np.asarray(stored.load(), dtype=np.float64)
 
     def _broken(self, what: str, why: str) -> RnndiagError:
         return _damaged(self._path, f"{what} of {self._name or ROOT} {why}")

@@ -71,6 +71,12 @@ class RecordedModule:
     rounding: float = 0.0
     """Relative rounding of the recorded gradients: the machine epsilon of their dtype."""
 
+    non_finite: int = 0
+    """Rows with NaN or inf in them, which were left out."""
+
+    usable: bool = True
+    """Whether others are left. If not, those with NaN stand here, and nothing can be computed."""
+
     @cached_property
     def chains(self) -> tuple[tuple[int, ...], ...]:
         """The rows of every sequence in the order of time: one each, but where calls continue."""
@@ -92,6 +98,20 @@ class RecordedModule:
         return max(int(self.lengths[list(chain)].sum()) for chain in self.chains)
 
     @property
+    def untraceable(self) -> str | None:
+        """Why no gradient through time can be followed in it; None if one can."""
+        if not self.usable:
+            return "every recorded sequence of it has inf or NaN in it"
+        if not self.output_gradient_tbp.any() and not self.final_gradient.h_0.any():
+            return "the recorded loss does not depend on it: its gradient is zero"
+        if self.longest > 1:
+            return None
+        calls = len(np.unique(self.calls))
+        given = (self.initial.h_0 != 0.0).any()
+        passed = "the state is detached or changed between them" if given else "no state passed on"
+        return f"{calls:,} call{'s' if calls > 1 else ''} of one step, {passed}"
+
+    @property
     def sizes(self) -> Sizes:
         """Widths and number of layers."""
         layers, _, output = self.initial.h_0.shape
@@ -101,6 +121,20 @@ class RecordedModule:
 
 Sizes = tuple[int, int, int, int | None]
 """Input width, layers times directions, widths of h and of an LSTM's c."""
+
+
+@dataclass(frozen=True)
+class RecordedSeries:
+    """One number a training step; inf and NaN as they came."""
+
+    gradient_norms: tuple[float, ...]
+    losses: tuple[float, ...]
+
+    sequences: tuple[int, int]
+    """How many have inf or NaN in their inputs, states or gradients, and of how many."""
+
+    scaled: bool
+    """Whether a loss scaler was in use, which skips steps whose gradients are not finite."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +154,19 @@ class Probe:
 
     losses: tuple[float, ...] = ()
     """As noted with `probe.loss(...)`."""
+
+    scaled: bool = False
+    """Whether a loss scaler was in use."""
+
+    @property
+    def series(self) -> RecordedSeries:
+        """What belongs to no module."""
+        modules = self.modules.values()
+        left_out = sum(module.non_finite for module in modules)
+        unusable = sum(module.non_finite for module in modules if not module.usable)
+        kept = sum(len(module.lengths) for module in modules)
+        sequences = left_out, left_out + kept - unusable
+        return RecordedSeries(self.gradient_norms, self.losses, sequences, self.scaled)
 
     @property
     def longest(self) -> int:
