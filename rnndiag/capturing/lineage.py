@@ -85,32 +85,32 @@ def continued_rows(
 ) -> Tensor:
     """Of every row of several calls side by side the row whose last state it starts from, or -1.
 
-    `origins`: of every call, the numbers of the calls that it may go on from. No row is gone on
-    from twice: of several rows that is the one that a gradient reached, and of those the last.
+    `origins`: of every call, the numbers of the calls that it may go on from. A row that no gradient
+    reached goes on from none, as the steps of a decoder behind the end of its sentence. No row is
+    gone on from twice: of several that do, such as the branches of a search, the last one does.
     """
     sizes = [len(part["lengths"]) for part in parts]
     first = [sum(sizes[:number]) for number in range(len(sizes))]
-    reached = [_reached_rows(part) for part in parts]
-    next_row: dict[int, tuple[int, bool]] = {}
+    next_row: dict[int, int] = {}
     for number, befores in enumerate(origins):
+        reached = _reached_rows(parts[number]) if befores else []
         found: dict[int, int] = {}
         for before in befores:
             for row, source in _same_states(parts[before], parts[number]):
-                found.setdefault(row, first[before] + source)
-        for row, source in found.items():
-            reaches = bool(reached[number][row])
-            if source not in next_row or reaches > next_row[source][1]:
-                next_row[source] = first[number] + row, reaches
+                if reached[row]:
+                    found.setdefault(row, first[before] + source)
+        next_row.update({source: first[number] + row for row, source in found.items()})
     continues = torch.full((sum(sizes),), -1)
-    for source, (row, _) in next_row.items():
+    for source, row in next_row.items():
         continues[row] = source
     return continues
 
 
-def _reached_rows(part: Mapping[str, Tensor]) -> Tensor:
-    """Which rows of a call a gradient reached, (batch,)."""
+def _reached_rows(part: Mapping[str, Tensor]) -> list[bool]:
+    """Which rows of a call a gradient reached."""
     gradients = [tensor for name, tensor in part.items() if name.startswith("dL_")]
-    return torch.stack([tensor.ne(0).any(-1).any(0) for tensor in gradients]).any(0)
+    rows: list[bool] = torch.stack([g.ne(0).any(-1).any(0) for g in gradients]).any(0).tolist()
+    return rows
 
 
 def _same_states(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> Iterator[Any]:

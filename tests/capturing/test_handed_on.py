@@ -80,7 +80,11 @@ def traced(module, body, tmp_path):
 
 def whole_call(kind, layers=1):
     module, (x, weight) = layer_of(kind, layers), inputs()
-    return module, lambda: (weight * module(x)[0][-1]).sum()
+
+    def body():
+        return (weight * module(x)[0][-1]).sum()
+
+    return module, body
 
 
 def stepped(module, kind, change, chunk=1, read="output"):
@@ -154,7 +158,7 @@ def test_a_cell_gives_what_one_call_of_its_layer_gives(kind, change, tmp_path):
 def test_chunks_of_a_stack_read_by_output_or_state(chunk, read, tmp_path):
     expected, _ = traced(*whole_call("LSTM", 2), tmp_path)
     module = layer_of("LSTM", 2)
-    body = lambda: stepped(module, "LSTM", CHANGES["identity"], chunk, read)  # noqa: E731
+    body = lambda: stepped(module, "LSTM", CHANGES["identity"], chunk, read)
     found, _ = traced(module, body, tmp_path)
     assert_same(found, expected)
 
@@ -230,7 +234,7 @@ def by_autograd(kind, as_cell):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_reset_parts_the_sequences_of_its_samples(kind, as_cell, tmp_path):
     module, steps_of = step_of(kind, as_cell)
-    body = lambda: with_resets(kind, steps_of, lambda _: None)  # noqa: E731
+    body = lambda: with_resets(kind, steps_of, lambda _: None)
     (found,), recorded = traced(module, body, tmp_path)
     squares = by_autograd(kind, as_cell)
     begins = [sorted({0, *(t for t, rows in RESETS.items() if b in rows)}) for b in range(BATCH)]
