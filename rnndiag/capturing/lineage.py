@@ -126,10 +126,13 @@ def _same_states(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> I
         return
     same = (start == end).all(dim=1) if start.shape == end.shape else torch.zeros(len(start)) > 0
     yield from ((row, row) for row in torch.nonzero(same).ravel().tolist())
-    # The others may have moved within the batch. A sum with zero makes -0.0 and 0.0 one.
+    if same.all():
+        return
+    # The others may have moved within the batch; zeros are no sign of that, but of a reset.
     rows = {values: row for row, values in enumerate(_bytes(end))}
+    there = (~same & start.any(dim=1)).tolist()
     for row, values in enumerate(_bytes(start)):
-        if not same[row] and values in rows:
+        if there[row] and values in rows:
             yield row, rows[values]
 
 
@@ -145,5 +148,5 @@ def _by_row(states: Tensor) -> Tensor:
 
 
 def _bytes(rows: Tensor) -> list[bytes]:
-    """The values of every row as one key."""
+    """The values of every row as one key; a sum with zero makes -0.0 and 0.0 one."""
     return [row.tobytes() for row in (rows.double() + 0.0).numpy()]

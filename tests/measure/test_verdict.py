@@ -25,7 +25,8 @@ def decay_with(growth=0.0, lower=None):
         (2.99999, 0.01, 2.9, None, "growing"),
         (9.0, 0.0, 9.0, None, "stable"),  # an interval that holds 0 proves no growth
         (9.0, -0.1, 9.0, None, "stable"),
-        (9.0, None, 9.0, None, "stable"),
+        (3.0, None, 3.0, None, "exploding"),  # too short for an interval: growth alone decides
+        (2.99999, None, 2.9, None, "stable"),
         (0.5, 1e-9, 0.5, None, "growing"),
         (0.0, -0.5, -3.0, None, "stable"),
         (0.0, -0.5, -3.0000001, None, "stable"),  # is shown as -3
