@@ -85,8 +85,8 @@ def continued_rows(
 ) -> Tensor:
     """Of every row of several calls side by side the row whose last state it starts from, or -1.
 
-    `origins`: of every call, the numbers of the calls that it may go on from. A row that no gradient
-    reached goes on from none, as the steps of a decoder behind the end of its sentence. No row is
+    `origins`: of every call, the numbers of the calls that it may go on from. A row that no
+    gradient reached goes on from none: a decoder's steps behind the end of its sentence. No row is
     gone on from twice: of several that do, such as the branches of a search, the last one does.
     """
     sizes = [len(part["lengths"]) for part in parts]

@@ -107,7 +107,7 @@ def _at_the_end_of_this_pass(call: Callable[[], None]) -> None:
     DistributedDataParallel waits with the averaged gradients, but only once the last one is there,
     and calls are made in the order in which they were queued, also those that a call queues.
     """
-    engine = torch.autograd.Variable._execution_engine  # type: ignore[attr-defined] # not declared
+    engine = torch.autograd.Variable._execution_engine
     engine.queue_callback(lambda: engine.queue_callback(call))
 
 

@@ -139,7 +139,7 @@ def _beside_later_steps(cell: Cell, recorded: RecordedModule) -> FloatArray:
         some = slice(first, first + CHUNK)
         step = _one_step(cell, recorded.inputs_tbi[some], before[some])
         if recorded.cell_gradient_is_whole:
-            through_h = np.arange(whole.shape[-1]) < width
+            through_h = np.arange(cell.state_size) < width
             reaching_c = step.vjp(_flat(whole[some] * through_h)).cell_state
             whole[some, :, width:] -= 0.0 if reaching_c is None else _like(reaching_c, whole[some])
         pulled[some] = _like(step.vjp(_flat(whole[some])).state, whole[some])

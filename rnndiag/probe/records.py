@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -77,7 +76,7 @@ class RecordedModule:
     usable: bool = True
     """Whether others are left. If not, those with NaN stand here, and nothing can be computed."""
 
-    @cached_property
+    @property
     def chains(self) -> tuple[tuple[int, ...], ...]:
         """The rows of every sequence in the order of time: one each, but where calls continue."""
         batch = len(self.lengths)
