@@ -54,23 +54,23 @@ class CellLoop(Recorded):
         self._lent: list[Tensor] = []
         self._copied: list[Tensor] = []
         self._states: list[list[Tensor]] = [[] for _ in names]
-        self._copied_states: list[list[Tensor]] = [[] for _ in names]
         self._versions: list[int] = []
         self._gradients: list[tuple[str, dict[int, Tensor]]] = [(name, {}) for name in names]
 
     def add(self, inputs: Tensor, outputs: Sequence[Tensor]) -> list[Any]:
         """One more step; handles of its hooks."""
         step = self.steps
-        self.steps += 1
+        self.steps = step + 1
         self._lent.append(inputs.detach() if self._guarded else kept(inputs))
-        for states, output in zip(self._states, outputs, strict=True):
+        handles = []
+        for output, states, (_, of_steps) in zip(
+            outputs, self._states, self._gradients, strict=True
+        ):
+            mark(output, self._self, step + 1)
             states.append(output.detach() if self._guarded else kept(output))
+            handles.append(watched(output, self._receiver(of_steps, step)))
         self._versions = [output._version for output in outputs]
-        mark(self._self, self.steps, outputs)
-        return [
-            watched(output, self._receiver(of_steps, step))
-            for (_, of_steps), output in zip(self._gradients, outputs, strict=True)
-        ]
+        return handles
 
     def _receiver(self, of_steps: dict[int, Tensor], step: int) -> Callable[[Tensor | None], None]:
         def received(gradient: Tensor | None) -> None:
@@ -95,9 +95,10 @@ class CellLoop(Recorded):
         self._restore()
         self._copied.append(torch.stack(self._lent).cpu())
         self._lent.clear()
-        for lent, copied in zip(self._states, self._copied_states, strict=True):
-            copied.append(torch.stack(lent).cpu())
-            lent.clear()
+        for states in self._states:
+            states[-1] = kept(states[-1])  # of all states the one that its owner still has
+            if len(states) > 1 and not states[0].is_cpu:
+                states[:-1] = torch.stack(states[:-1]).cpu().unbind()
 
     def _restore(self) -> None:
         """Compute the last states again where a reset was written into them.
@@ -108,10 +109,8 @@ class CellLoop(Recorded):
         if not self._guarded or versions == self._versions:
             return
         before = [
-            states[-2] if len(states) > 1 else (copied[-1][-1] if copied else start).to(states[-1])
-            for states, copied, start in zip(
-                self._states, self._copied_states, self._initial, strict=True
-            )
+            (start if len(states) == 1 else states[-2]).to(states[-1])
+            for states, start in zip(self._states, self._initial, strict=True)
         ]
         with torch.no_grad():
             given = tuple(before) if len(before) > 1 else before[0]
@@ -126,8 +125,8 @@ class CellLoop(Recorded):
             self._copy()
         inputs = _rows(torch.cat(self._copied), 3)
         found = {"inputs": inputs, "lengths": torch.full((inputs.shape[1],), self.steps)}
-        for letter, start, states in zip("hc", self._initial, self._copied_states, strict=False):
-            found[letter] = _rows(torch.cat(states), 3)
+        for letter, start, states in zip("hc", self._initial, self._states, strict=False):
+            found[letter] = _rows(torch.stack([state.cpu() for state in states]), 3)
             found[f"{letter}_0"] = _rows(start, 2)[None]
             found[f"{letter}_n"] = found[letter][-1:]
         found["dL_dh"] = torch.zeros_like(found["h"])

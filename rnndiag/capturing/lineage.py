@@ -33,22 +33,21 @@ NODES = 64
 an encoder may have thousands behind it, and all of a sequence's calls of it would be walked."""
 
 
-def mark(call: Origin, step: int, outputs: Sequence[Tensor]) -> None:
-    """Note on the outputs of a call, or of one step of a loop, whose they are."""
-    for output in outputs:
-        node = output.grad_fn
-        if node is not None:
-            _notes(node)[MARK] = call, step, output._version
+def mark(output: Tensor, call: Origin, step: int) -> None:
+    """Note on an output of a call, or of one step of a loop, whose it is."""
+    node: Any = output.grad_fn  # whose metadata torch declares a method, and it is none
+    if node is not None:
+        node.metadata[MARK] = call, step, output._version
 
 
 def continues(states: Sequence[Tensor | None]) -> tuple[Recorded | None, int]:
     """The call whose own outputs these states are, untouched, and the step that returned them."""
     call, step = None, 0
     for number, state in enumerate(states):
-        node = None if state is None else state.grad_fn
+        node: Any = None if state is None else state.grad_fn
         if state is None or node is None:
             return None, 0
-        found = _notes(node).get(MARK)
+        found = node.metadata.get(MARK)
         # Without gradients a state may be written to and stay the output of the same node.
         if found is None or found[2] != state._version:
             return None, 0
@@ -72,7 +71,7 @@ def _reached(module: str, state: Tensor | None) -> Iterator[Origin]:
         node = waiting.popleft() if waiting else None
         if node is None:
             return
-        made, *_ = _notes(node).get(MARK, (None,))
+        made, *_ = node.metadata.get(MARK, (None,))
         call = None if made is None else made()
         if call is None:
             waiting.extend(before for before, _ in node.next_functions if before is not None)
@@ -134,12 +133,6 @@ def _same_states(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> I
     for row, values in enumerate(_bytes(start)):
         if there[row] and values in rows:
             yield row, rows[values]
-
-
-def _notes(node: Any) -> dict[Any, Any]:
-    """What may be noted on a node of a graph; torch declares it a method, and it is none."""
-    notes: dict[Any, Any] = node.metadata
-    return notes
 
 
 def _by_row(states: Tensor) -> Tensor:

@@ -125,7 +125,8 @@ def record_call(
     before = [] if module.bidirectional else origins(name, initial)
     width = _data(values).shape[-1]
     call = ModuleCall(name, module.mode.lower(), arrived, passes, before, width)
-    mark(weakref.ref(call), 0, (_data(values), *finals))
+    for returned in (_data(values), *finals):
+        mark(returned, weakref.ref(call), 0)
     with torch.no_grad():
         inputs_tbi = layout.sequence(_data(inputs))
         call.keep("inputs", inputs_tbi)
