@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     # What inspecting a file does not need is loaded where it is: start-up is most of its time.
     from rnndiag.measure.spectrum import Spectrum
     from rnndiag.measure.trace import LayerTrace
+    from rnndiag.probe.records import RecordedSeries
     from rnndiag.rollout import Cells
     from rnndiag.tracing import TraceRequest
 
@@ -103,6 +104,9 @@ class FileResult:
     companion: Checkpoint | None = None
     """The file that holds the optimizer's state, where it is one of its own."""
 
+    recorded: RecordedSeries | None = None
+    """Losses and gradient norms of a probe."""
+
     @property
     def files(self) -> tuple[Checkpoint, ...]:
         """All that say something of this training."""
@@ -146,9 +150,14 @@ def analyse(checkpoint: Checkpoint, request: Request, needed: Needed = "layers")
         for module in modules
         for result in _measure_module(module, recognition, checkpoint, request)
     ]
-    seq_len = None if request.trace is None else request.trace.seq_len
+    trace = request.trace
     return FileResult(
-        *(checkpoint, recognition, tuple(layers), state, seq_len, source, outside, companion)
+        *(checkpoint, recognition, tuple(layers), state),
+        None if trace is None else trace.seq_len,
+        source,
+        outside,
+        companion,
+        None if trace is None or trace.probe is None else trace.probe.series,
     )
 
 

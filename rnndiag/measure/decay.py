@@ -14,6 +14,9 @@ LN10 = math.log(10.0)
 BLOCKS = 10
 """Blocks whose mean slopes give the rate's interval."""
 
+FEWEST_STEPS = 20
+"""Steps below which a recorded sequence has no rate: ten blocks of slopes need two steps each."""
+
 LOG_SMALLEST_FLOAT16 = -14.0 * math.log(2.0)
 """ln of the smallest normal float16, 2^-14: below it bits are lost, and below 2^-24 everything."""
 
@@ -26,7 +29,8 @@ class Decay:
     """How φ_k, the gradient's size at lag k relative to the seed's, behaves."""
 
     rate_per_step: float | None
-    """Slope of ln φ, nats per step; -inf where φ drops to exact zero at once; None for one lag."""
+    """Slope of ln φ, nats per step; -inf where φ drops to exact zero at once; None for one lag, and
+    for recorded sequences that are too short for one."""
 
     rate_ci95: tuple[float, float] | None
     """95 % interval of the rate from block means; None for fewer than two steps of slope."""
@@ -48,8 +52,10 @@ class Decay:
     """The lag of that maximum."""
 
 
-def measure_decay(log_phi: FloatArray) -> Decay:
+def measure_decay(log_phi: FloatArray, rated: bool = True) -> Decay:
     """Measure a curve of ln φ by lag, shape (steps + 1,); -inf where φ is zero.
+
+    Not `rated`: without what needs a rate, such as a half-life.
 
     >>> decay = measure_decay(np.log(0.9) * np.arange(101))
     >>> round(decay.half_life, 6), decay.horizons
@@ -59,7 +65,7 @@ def measure_decay(log_phi: FloatArray) -> Decay:
     if not finite.size:
         return Decay(-math.inf, None, 0.0, (-1, -1, -1), -1, -math.inf, 0)
     peak = int(np.argmax(log_phi))
-    rate, interval = _rate(log_phi, _fit_range(log_phi, finite, peak))
+    rate, interval = _rate(log_phi, _fit_range(log_phi, finite, peak)) if rated else (None, None)
     first, second, third = (horizon(log_phi, -decades * LN10) for decades in (1, 2, 3))
     return Decay(
         rate,

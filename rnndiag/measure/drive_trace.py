@@ -9,7 +9,7 @@ import numpy as np
 
 from rnndiag.cells.base import FloatArray
 from rnndiag.drives import Drive
-from rnndiag.measure.decay import LN10, Decay, measure_decay
+from rnndiag.measure.decay import FEWEST_STEPS, LN10, Decay, measure_decay
 from rnndiag.measure.gradient import GradientNorms, ScaledVectors, log_rms
 from rnndiag.measure.gram import Gram
 from rnndiag.measure.jacobian_product import worst_case_log_growth
@@ -116,7 +116,9 @@ def drive_trace(
 ) -> DriveTrace:
     """Curves relative to seeds of these log norms, (cotangents, batch), and what they say.
 
-    Where a norm is NaN a sample's sequence is shorter than the lag: it counts on neither side.
+    A recorded sequence, which has a `loss`, is as long as it is: a short one is judged by how much
+    the gradient grows in it, without a rate. Where a norm is NaN a sample's sequence is shorter
+    than the lag: it counts on neither side.
     """
     missing = np.isnan(norms.hidden)
 
@@ -130,7 +132,8 @@ def drive_trace(
     # Inverted CDF picks a sample: interpolating between -inf and -inf would give nan.
     p05, p95 = percentile(samples, [5, 95], axis=1, method="inverted_cdf")
     cell_state, exposure = norms.cell_state, norms.exposure
-    decay = measure_decay(log_phi)
+    short = loss is not None and len(log_phi) <= FEWEST_STEPS
+    decay = measure_decay(log_phi, rated=not short)
     return DriveTrace(
         drive=drive.name,
         source=drive.source,

@@ -31,10 +31,14 @@ def surely_grows(decay: Decay) -> bool:
 
 
 def explodes(decay: Decay, overflow_step: int | None, decades: float = EXPLODING_DECADES) -> bool:
-    """Whether a curve surely grows, by so many decades, or its forward pass overflows."""
+    """Whether a curve surely grows, by so many decades, or its forward pass overflows.
+
+    One that is too short for a rate is judged by its growth alone.
+    """
     if overflow_step is not None:
         return True
-    return surely_grows(decay) and judged(decay.growth_log10) >= decades
+    grows = decay.rate_per_step is None or surely_grows(decay)
+    return grows and judged(decay.growth_log10) >= decades
 
 
 def drive_verdict(decay: Decay, last_log10: float, overflow_step: int | None) -> Verdict:

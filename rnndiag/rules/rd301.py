@@ -3,7 +3,8 @@
 φ_k is the size of ∂L/∂h_{T-k} relative to the seed's: the root mean square over samples of the
 gradient, k steps before the loss step, computed in float64 with rescaling. The finding is given if
 and only if, under every deciding drive, log10 φ reaches 3 within the sequence and the lower end of
-the 95 % interval of its slope is above zero, or the forward pass itself overflows.
+the 95 % interval of its slope is above zero, or the forward pass itself overflows. A recorded
+sequence of fewer than 20 steps is too short for that interval: there the growth alone decides.
 
 Deciding drives are the user's data; else rows of the file's own embedding; else one-hot symbols
 where the rest of the model is a readout that scores as many as the layer takes; else no input, weak
