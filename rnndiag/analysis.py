@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     # What inspecting a file does not need is loaded where it is: start-up is most of its time.
     from rnndiag.measure.spectrum import Spectrum
     from rnndiag.measure.trace import LayerTrace
+    from rnndiag.probe.records import RecordedSeries
     from rnndiag.rollout import Cells
     from rnndiag.tracing import TraceRequest
 
@@ -131,6 +132,9 @@ class FileResult:
     companion: Checkpoint | None = None
     """The file that holds the optimizer's state, where it is one of its own."""
 
+    recorded: RecordedSeries | None = None
+    """Losses and gradient norms of a probe."""
+
     @property
     def seq_len(self) -> int | None:
         """Steps traced; None if nothing was."""
@@ -188,9 +192,13 @@ def analyse(checkpoint: Checkpoint, request: Request, needed: Needed = "layers")
         for module in modules
         for result in _measure_module(module, recognition, checkpoint, request, scales)
     ]
-    memory = None if request.trace is None else request.trace.memory
+    trace = request.trace
     return FileResult(
-        *(checkpoint, recognition, tuple(layers), state, length, memory, outside, companion)
+        *(checkpoint, recognition, tuple(layers), state, length),
+        None if trace is None else trace.memory,
+        outside,
+        companion,
+        None if trace is None or trace.probe is None else trace.probe.series,
     )
 
 

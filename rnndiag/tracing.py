@@ -229,8 +229,10 @@ def _trace_recorded(
 ) -> list[list[LayerTrace]]:
     from rnndiag.measure.probe_trace import trace_recorded
 
-    steps, batch, _ = recorded.inputs_tbi.shape
-    _require_memory(cells, steps, batch, 1)
+    calls, batch, _ = recorded.inputs_tbi.shape
+    steps = recorded.longest
+    _require_memory(cells, calls, batch, 1)
+    _require_memory(cells, steps, len(recorded.chains), 1)
     setup = TraceSetup(
         steps,
         batch,
@@ -277,9 +279,7 @@ def _unrecorded(module: RecurrentModule, probe: Probe) -> str | None:
     recorded = probe.modules.get(module.name)
     if recorded is None:
         return "the probe has no record of it"
-    if recorded.output_gradient_tbp.any() or recorded.final_gradient.h_0.any():
-        return None
-    return "the recorded loss does not depend on it: its gradient is zero"
+    return recorded.untraceable
 
 
 def fitted_request(modules: Sequence[RecurrentModule], trace: TraceRequest) -> TraceRequest:
@@ -290,13 +290,29 @@ def fitted_request(modules: Sequence[RecurrentModule], trace: TraceRequest) -> T
     if trace.probe is not None:
         from rnndiag.probe import fitted
 
-        return replace(trace, probe=fitted(trace.probe, modules))
+        probe = fitted(trace.probe, modules)
+        _require_steps(probe)
+        return replace(trace, probe=probe)
     reasons = [unfit(module, trace) for module in modules]
     if None not in reasons:
         raise RnndiagError(
             InputCode.USAGE, str(reasons[0]), "give inputs of shape (steps, batch, features)"
         )
     return trace
+
+
+def _require_steps(probe: Probe) -> None:
+    """Raise RD007 for a probe that has single steps and nothing else."""
+    reasons = [module.untraceable for module in probe.modules.values()]
+    if None in reasons or max(module.longest for module in probe.modules.values()) > 1:
+        return
+    short = next((reason for reason in reasons if "of one step" in str(reason)), None)
+    if short is not None:
+        raise RnndiagError(
+            InputCode.USAGE,
+            f"the probe {probe.path} has {short}",
+            "hand the state on from call to call, not detached, and record a whole sequence",
+        )
 
 
 def _setup(module: RecurrentModule, cells: Cells, trace: TraceRequest, seq_len: int) -> TraceSetup:

@@ -38,8 +38,9 @@ class AdviceRequest:
     logged_as: str = ""
     """What the log calls them, where that leaves it open what they are."""
 
-    probe_norms: Sequence[float] = ()
-    """The same, captured over steps of the user's own data and loss at this checkpoint."""
+    probe_norms: Sequence[float] | None = None
+    """The same, captured over steps of the user's own data and loss at this checkpoint; None
+    without a probe."""
 
     framework: str = "torch"
     """Which one of FRAMEWORKS code is wanted for."""
@@ -62,6 +63,12 @@ class Advice:
     """Changes worth making; none for a healthy network."""
 
 
+NO_NORMS = (
+    "the probe has no gradient norms: no parameter's .grad was added to while it was recorded, as "
+    "with torch.func.grad and torch.autograd.grad, which hand gradients back"
+)
+
+
 def advise(
     result: FileResult, request: AdviceRequest | None = None, limits: Limits = DEFAULT_LIMITS
 ) -> Advice:
@@ -82,9 +89,13 @@ def _clipping(result: FileResult, request: AdviceRequest, below: float) -> Clipp
     if state is not None and state.gradient_rms_norm is not None:
         clipped_at = clip_value_at(state.gradient_rms_norm, result.files, below)
         state = replace(state, clipped_at=clipped_at)
-    evidence = ClipEvidence(request.logged_norms, request.probe_norms, state, request.logged_as)
+    norms = request.logged_norms, request.probe_norms or ()
+    evidence = ClipEvidence(*norms, state, request.logged_as)
     shares = norm_shares(result.training_state, result.recognition.modules)
-    return advise_clipping(evidence, _present_clip(result, evidence), shares)
+    advice = advise_clipping(evidence, _present_clip(result, evidence), shares)
+    if request.probe_norms is None or len(request.probe_norms):
+        return advice
+    return replace(advice, caveats=(NO_NORMS, *advice.caveats))
 
 
 def _present_clip(result: FileResult, evidence: ClipEvidence) -> PresentClip | None:

@@ -30,8 +30,14 @@ def capture(
     Inside the block every nn.RNN, nn.GRU, nn.LSTM and cell that a `backward()` reaches is recorded:
     inputs, initial states, lengths, and the loss gradients ∂L/∂y of every step, ∂L/∂h_n and
     ∂L/∂c_n. So is the norm of every parameter's gradient as it is when `backward()` ends, before
-    any clipping. Calls without gradients (`torch.no_grad`) leave nothing. Model, outputs, gradients
-    and random numbers are the same as without; all hooks are gone when the block ends.
+    any clipping, under DistributedDataParallel after the processes have averaged it. Calls without
+    gradients (`torch.no_grad`) leave nothing. Model, outputs, gradients and random numbers are the
+    same as without; all hooks are gone when the block ends.
+
+    Calls that hand their state on, such as the steps of a decoder or of a policy, are one sequence.
+    A reset parts it for the samples that it sets anew: what goes on is what has the same values and
+    a graph that leads back. A detached state begins a sequence, as no gradient comes back through
+    it, and so does one that was changed.
 
     `steps`: sequences are kept of so many training steps, gradient norms of all. A step begins with
     a `backward()` that finds gradients reset, so accumulated gradients count as one.
@@ -41,6 +47,10 @@ def capture(
         with rnndiag.capture(model) as probe:
             criterion(model(x), y).backward()
         probe.save("probe.safetensors")
+
+    torch.func.grad and torch.autograd.grad hand gradients back instead of adding them to `.grad`,
+    so sequences are recorded and no norms, of which a UserWarning tells. Beside a `backward()`
+    such a pass counts as none, a gradient penalty's for instance.
 
     Raises TypeError for what is no torch module, and RnndiagError: RD007 without torch, or when no
     gradient reached a recurrent layer by the end of the block; RD006 for a model that has none.
@@ -57,3 +67,4 @@ def capture(
     finally:
         recording.stop()
     recording.require_gradients()
+    recording.warn_without_norms()

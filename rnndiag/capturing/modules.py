@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
-from rnndiag.capturing.sequences import Recorded, kept, watched
+from rnndiag.capturing.lineage import Origin, mark, origins
+from rnndiag.capturing.sequences import BackwardPasses, Recorded, kept, running_pass, watched
 
 
 @dataclass(frozen=True)
@@ -57,16 +59,28 @@ class ModuleCall(Recorded):
     """One call of a module, and the loss gradients that reached its output and final states."""
 
     def __init__(
-        self, module: str, kind: str, arrived: Callable[[Recorded], float], width: int
+        self,
+        module: str,
+        kind: str,
+        arrived: Callable[[Recorded], float],
+        passes: BackwardPasses,
+        origins: Sequence[Origin],
+        width: int,
     ) -> None:
-        super().__init__(module, kind, arrived)
+        super().__init__(module, kind, arrived, passes, origins)
         self._width = width
         self._tensors: dict[str, Tensor] = {}
+        self._gradients: dict[str, Tensor] = {}
 
     def tensors(self) -> dict[str, Tensor]:
         """As they were kept; a loss may use the final states alone, and then ∂L/∂y is zero."""
         inputs_tbi = self._tensors["inputs"]
-        return {"dL_dy": inputs_tbi.new_zeros(*inputs_tbi.shape[:2], self._width), **self._tensors}
+        none = inputs_tbi.new_zeros(*inputs_tbi.shape[:2], self._width)
+        return {"dL_dy": none, **self._tensors, **self._gradients}
+
+    def forget(self) -> None:
+        """Drop the gradients that have come."""
+        self._gradients.clear()
 
     def keep(self, name: str, tensor: Tensor) -> None:
         """A value of the forward pass."""
@@ -75,12 +89,16 @@ class ModuleCall(Recorded):
     def watch(self, name: str, tensor: Tensor, arrange: Callable[[Tensor], Tensor]) -> Any:
         """Keep the gradient of a tensor when it comes; the handle of the hook."""
 
-        def received(gradient: Tensor) -> None:
-            self.announce()
+        def received(gradient: Tensor | None) -> None:
+            if gradient is None:
+                return
+            if self.latest_pass != running_pass():
+                self.announce()
             with torch.no_grad():
                 new = kept(arrange(gradient))
                 # A graph that is kept may be gone through again: the gradients add up.
-                self._tensors[name] = self._tensors[name] + new if name in self._tensors else new
+                old = self._gradients.get(name)
+                self._gradients[name] = new if old is None else old + new
 
         return watched(tensor, received)
 
@@ -92,6 +110,7 @@ def record_call(
     kwargs: Mapping[str, Any],
     output: Any,
     arrived: Callable[[Recorded], float],
+    passes: BackwardPasses,
 ) -> list[Any]:
     """Start a record of one call; handles of its hooks, none for a call without gradients."""
     values, states = output[0], output[1]
@@ -100,13 +119,18 @@ def record_call(
     inputs = args[0] if args else kwargs["input"]
     given = args[1] if len(args) > 1 else kwargs.get("hx")
     layout = Layout.of(inputs, module.batch_first)
-    call = ModuleCall(name, module.mode.lower(), arrived, _data(values).shape[-1])
+    finals = states if isinstance(states, tuple) else (states,)
+    initial = given if isinstance(given, tuple) else (given,) * len(finals)
+    # What the reverse direction starts from is at the other end of time.
+    before = [] if module.bidirectional else origins(name, initial)
+    width = _data(values).shape[-1]
+    call = ModuleCall(name, module.mode.lower(), arrived, passes, before, width)
+    for returned in (_data(values), *finals):
+        mark(returned, weakref.ref(call), 0)
     with torch.no_grad():
         inputs_tbi = layout.sequence(_data(inputs))
         call.keep("inputs", inputs_tbi)
         call.keep("lengths", layout.lengths(inputs_tbi))
-        finals = states if isinstance(states, tuple) else (states,)
-        initial = given if isinstance(given, tuple) else (given,) * len(finals)
         for letter, final, start in zip("hc", finals, initial, strict=False):
             end = layout.state(final)
             begin = torch.zeros_like(end) if start is None else layout.state(start)

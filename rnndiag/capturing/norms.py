@@ -1,7 +1,8 @@
 """Norms of the parameters' gradients at the end of each backward pass, before anything clips them.
 
 `Tensor.register_post_accumulate_grad_hook` runs when a parameter's gradient has been added to its
-`.grad`: before `clip_grad_norm_`, before any optimizer, in whatever way these are called.
+`.grad`: before `clip_grad_norm_`, before any optimizer, in whatever way these are called. Where
+several processes train one model, the norms are those of the gradients' mean over all of them.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch import distributed as dist
 
-from rnndiag.capturing.sequences import watched
+from rnndiag.capturing.sequences import BackwardPasses, watched
 
 HALVES = frozenset({torch.float16, torch.bfloat16})
 """dtypes in which a sum of squares overflows or loses its digits."""
@@ -28,12 +30,19 @@ class GradientNorms:
     """
 
     def __init__(
-        self, model: nn.Module, scale: Callable[[], float], received: Callable[[int], None]
+        self,
+        model: nn.Module,
+        scale: Callable[[], float],
+        received: Callable[[int], None],
+        passes: BackwardPasses,
     ) -> None:
         self._scale = scale
         self._received = received
+        self._passes = passes
+        self._reset: set[str] = set()
         self._steps: list[dict[str, Tensor]] = []
         self._scales: list[float] = []
+        self._parameters = dict(model.named_parameters())
         self.names = [name for name, p in model.named_parameters() if p.requires_grad]
         self.handles = [
             handle
@@ -48,13 +57,19 @@ class GradientNorms:
         return len(self._steps)
 
     def _watch(self, name: str, parameter: nn.Parameter) -> list[Any]:
-        def coming(_: Tensor) -> None:
-            earlier = parameter.grad
-            if not self._steps or (name in self._steps[-1] and _is_reset(earlier)):
-                self._steps.append({})
-                self._scales.append(self._scale())
+        def coming(_: Tensor | None) -> None:
+            # torch.autograd.grad calls this too, and adds nothing.
+            if not self._steps or (name in self._steps[-1] and _is_reset(parameter.grad)):
+                self._reset.add(name)
+            else:
+                self._reset.discard(name)
 
         def added(tensor: Tensor) -> None:
+            if not self._steps or (name in self._reset and name in self._steps[-1]):
+                self._steps.append({})
+                self._scales.append(self._scale())
+            if self._passes.train() and dist.is_available() and dist.is_initialized():
+                _at_the_end_of_this_pass(self._measure_again)
             # An optimizer that steps in a hook of its own may already have taken it away.
             if tensor.grad is not None:
                 self._steps[-1][name] = _norm(tensor.grad.detach())
@@ -62,6 +77,13 @@ class GradientNorms:
 
         register = parameter.register_post_accumulate_grad_hook
         return [watched(parameter, coming), register(added)]  # type: ignore[no-untyped-call] # torch has no types here
+
+    def _measure_again(self) -> None:
+        """Once what other processes found has been added to the gradients."""
+        for name in self._steps[-1]:
+            gradient = self._parameters[name].grad
+            if gradient is not None:
+                self._steps[-1][name] = _norm(gradient.detach())
 
     def of_parameters(self) -> dict[str, list[float]]:
         """By parameter and step; NaN in a step that left the parameter without a gradient."""
@@ -77,6 +99,16 @@ class GradientNorms:
             math.hypot(*(float(norm) for norm in step.values())) / scale
             for step, scale in zip(self._steps, self._scales, strict=True)
         ]
+
+
+def _at_the_end_of_this_pass(call: Callable[[], None]) -> None:
+    """Call after everything that waits for the end of the engine's pass by now.
+
+    DistributedDataParallel waits with the averaged gradients, but only once the last one is there,
+    and calls are made in the order in which they were queued, also those that a call queues.
+    """
+    engine = torch.autograd.Variable._execution_engine
+    engine.queue_callback(lambda: engine.queue_callback(call))
 
 
 def _is_reset(gradient: Tensor | None) -> bool:

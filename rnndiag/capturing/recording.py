@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
@@ -11,10 +12,15 @@ from torch import Tensor, nn
 from rnndiag.capturing.cells import CellCalls
 from rnndiag.capturing.modules import record_call
 from rnndiag.capturing.norms import GradientNorms
-from rnndiag.capturing.sequences import Recorded, kept, side_by_side
+from rnndiag.capturing.sequences import BackwardPasses, Recorded, kept, side_by_side
 from rnndiag.containers.safetensors_writer import Array, write_safetensors
 from rnndiag.errors import InputCode, RnndiagError
 from rnndiag.probe.keys import KIND, LOSS, NORM, NORM_OF, VERSION, VERSION_KEY
+
+NO_NORMS = (
+    "rnndiag.capture recorded sequences but no gradient norms: no parameter's .grad was added to. "
+    "torch.func.grad and torch.autograd.grad hand gradients back instead; backward() adds them"
+)
 
 Loss = TypeVar("Loss", Tensor, float)
 
@@ -48,9 +54,10 @@ class Recording:
                 f"{type(model).__name__} has no nn.RNN, nn.GRU, nn.LSTM or cell",
                 "capture a model that has one",
             )
-        self._norms = GradientNorms(model, self._scale, self._assign)
+        self._passes = BackwardPasses()
+        self._norms = GradientNorms(model, self._scale, self._assign, self._passes)
         for module, name in recurrent.items():
-            record = _recorder(name, module, self._arrived)
+            record = _recorder(name, module, self._arrived, self._passes)
             hook = self._hook(module, record)
             self._hooks.append(module.register_forward_hook(hook, with_kwargs=True))
 
@@ -87,6 +94,8 @@ class Recording:
         self._norms.handles.clear()
         if self._norms.begun:
             self._assign(self._norms.begun - 1)
+        if self._passes:
+            self._sequences = [each for each in self._sequences if each.trains]
 
     def require_gradients(self) -> None:
         """Raise RD007 unless a loss gradient has reached a recurrent module."""
@@ -96,6 +105,11 @@ class Recording:
                 "no loss gradient reached a recurrent layer inside the block",
                 "run forward and backward() inside it, not under torch.no_grad()",
             )
+
+    def warn_without_norms(self) -> None:
+        """Say why there are none, where sequences were recorded all the same."""
+        if not self._norms.begun:
+            warnings.warn(NO_NORMS, stacklevel=4)
 
     @property
     def gradient_norms(self) -> tuple[float, ...]:
@@ -134,12 +148,18 @@ Record = Callable[[tuple[Any, ...], Mapping[str, Any], Any], list[Any]]
 """Arguments and output of one call to the handles of the hooks on its tensors."""
 
 
-def _recorder(name: str, module: nn.Module, arrived: Callable[[Recorded], float]) -> Record:
+def _recorder(
+    name: str,
+    module: nn.Module,
+    arrived: Callable[[Recorded], float],
+    passes: BackwardPasses,
+) -> Record:
     if isinstance(module, nn.RNNCellBase):
-        calls = CellCalls(name, module)
-        return lambda args, kwargs, output: calls.record(args, kwargs, output, arrived)
+        return CellCalls(name, module, arrived, passes).record
     assert isinstance(module, nn.RNNBase)
-    return lambda args, kwargs, output: record_call(name, module, args, kwargs, output, arrived)
+    return lambda args, kwargs, output: record_call(
+        name, module, args, kwargs, output, arrived, passes
+    )
 
 
 def _array(tensor: Tensor) -> Array:

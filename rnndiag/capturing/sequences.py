@@ -10,14 +10,52 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-TIMED = frozenset({"inputs", "dL_dy", "dL_dh", "dL_dc", "dL_dc_beside_h"})
+from rnndiag.capturing.lineage import Origin, continued_rows
+
+TIMED = frozenset({"inputs", "h", "c", "dL_dy", "dL_dh", "dL_dc", "dL_dc_beside_h"})
 """Tensors with time as their first dimension; the others have layers or the batch first."""
+
+
+running_pass: Callable[[], int] = torch._C._current_graph_task_id
+"""The number of the engine's pass that runs; torch counts them."""
+
+
+class BackwardPasses:
+    """Which passes of the autograd engine reached a parameter's `.grad`: those that train.
+
+    `torch.autograd.grad` runs the same engine and calls the same hooks, for a gradient penalty, for
+    instance. What it hands back is no gradient of the training step.
+    """
+
+    def __init__(self) -> None:
+        self._training: set[int] = set()
+
+    def train(self) -> bool:
+        """The pass that runs has reached a parameter; whether it is its first."""
+        number = running_pass()
+        first = number not in self._training
+        self._training.add(number)
+        return first
+
+    def trained(self, number: int) -> bool:
+        """Whether that pass has reached a parameter."""
+        return number in self._training
+
+    def __bool__(self) -> bool:
+        return bool(self._training)
 
 
 class Recorded(ABC):
     """One batch of sequences through one module, once a loss gradient has reached it."""
 
-    def __init__(self, module: str, kind: str, arrived: Callable[[Recorded], float]) -> None:
+    def __init__(
+        self,
+        module: str,
+        kind: str,
+        arrived: Callable[[Recorded], float],
+        passes: BackwardPasses,
+        origins: Sequence[Origin] = (),
+    ) -> None:
         self.module = module
         self.kind = kind
         self.step: int | None = None
@@ -26,12 +64,35 @@ class Recorded(ABC):
         self.scale = 1.0
         """The loss scaler's factor, which all of its gradients carry."""
 
+        self.origins = origins
+        """The calls whose last states may be what this one started from."""
+
         self._arrived: Callable[[Recorded], float] | None = arrived
+        self._passes = passes
+
+        self.latest_pass = -1
+        """Of the engine, that brought a gradient."""
+
+    @property
+    def trains(self) -> bool:
+        """Whether its gradients are those of a pass that reached a parameter."""
+        return self._passes.trained(self.latest_pass)
 
     def announce(self) -> None:
-        """Say, once, that a gradient has come; before that nobody but the graph holds this."""
+        """A pass brings its first gradient; from the very first on this is part of the probe.
+
+        Gradients of several passes through one graph add up, but for those of a pass before that
+        reached no parameter.
+        """
         if self._arrived is not None:
             self.scale, self._arrived = self._arrived(self), None
+        elif not self.trains:
+            self.forget()
+        self.latest_pass = running_pass()
+
+    @abstractmethod
+    def forget(self) -> None:
+        """Drop the gradients that have come."""
 
     @abstractmethod
     def tensors(self) -> dict[str, Tensor]:
@@ -44,8 +105,12 @@ def kept(tensor: Tensor) -> Tensor:
     return plain.clone() if plain.is_cpu else plain.cpu()
 
 
-def watched(tensor: Tensor, received: Callable[[Tensor], None]) -> Any:
-    """Have a tensor's gradient handed over when it is complete; the handle of the hook."""
+def watched(tensor: Tensor, received: Callable[[Tensor | None], None]) -> Any:
+    """Have a tensor's gradient handed over when it is complete; the handle of the hook.
+
+    None is handed over where another result of the same operation has one and this has none: of the
+    h_n that a classifier reads and the output that it does not.
+    """
     return tensor.register_hook(received)  # type: ignore[no-untyped-call] # torch has no types here
 
 
@@ -66,7 +131,18 @@ def side_by_side(sequences: Sequence[Recorded]) -> dict[str, Tensor]:
     joined["step"] = marks.repeat_interleave(sizes)
     scales = torch.tensor([each.scale for each in sequences], dtype=torch.float64)
     joined["loss_scale"] = scales.repeat_interleave(sizes)
+    joined["continues"] = _continues(sequences, parts)
     return joined
+
+
+def _continues(sequences: Sequence[Recorded], parts: Sequence[dict[str, Tensor]]) -> Tensor:
+    """Of every row the one that it goes on from, -1 where it begins."""
+    numbers = {id(each): number for number, each in enumerate(sequences)}
+    origins = [
+        [numbers[id(found)] for origin in each.origins if id(found := origin()) in numbers]
+        for each in sequences
+    ]
+    return continued_rows(origins, parts)
 
 
 def _zeros(name: str, like: Tensor, part: dict[str, Tensor]) -> Tensor:

@@ -139,7 +139,9 @@ def drive_trace(
 ) -> DriveTrace:
     """Curves relative to seeds of these log norms, (cotangents, batch), and what they say.
 
-    Where a norm is NaN a sample's sequence is shorter than the lag: it counts on neither side.
+    A recorded sequence, which has a `loss`, is as long as it is: a short one is judged by how much
+    the gradient grows in it, without a rate. Where a norm is NaN a sample's sequence is shorter
+    than the lag: it counts on neither side.
     """
     missing = np.isnan(norms.hidden)
 

@@ -28,6 +28,9 @@ class StepNorms:
     inputs: ScaledVectors
     """∂L/∂x_t, (steps, batch, input)."""
 
+    initial: ScaledVectors
+    """∂L/∂s_0, (batch, state)."""
+
 
 def back_propagate(
     run: LayerRun, injected: ScaledVectors, progress: Progress | None = None
@@ -79,4 +82,4 @@ class _Recorder:
             memory = log_norm(initial.mantissa[..., self._width :])
             self.cell_state[0] = memory + initial.exponent * LN2
         inputs = ScaledVectors.of(self.inputs, self.exponents)
-        return StepNorms(self.hidden, self.cell_state, self.recurrent_weight, inputs)
+        return StepNorms(self.hidden, self.cell_state, self.recurrent_weight, inputs, initial)

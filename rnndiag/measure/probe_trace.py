@@ -14,6 +14,7 @@ from rnndiag.measure.drive_trace import drive_trace, with_growth
 from rnndiag.measure.gradient import ScaledVectors
 from rnndiag.measure.gram import Gram
 from rnndiag.measure.injected import StepNorms, back_propagate
+from rnndiag.measure.joined_calls import joined, without_next_calls
 from rnndiag.measure.lag_gradients import Losses, lags_that_fit, measure_lag_gradients
 from rnndiag.measure.loss_gradient import LossGradient, loss_gradient
 from rnndiag.measure.recorded_run import (
@@ -43,13 +44,21 @@ def trace_recorded(
     ‖∂L/∂h_t‖ by step. That of one step gives φ_k by lag, as everywhere: seeded, in every sequence,
     at the last step at which the loss reaches the top's h, and counted back from there. A
     bidirectional module is seeded layer by layer, with what reaches each layer from above it.
+    Calls that hand their state on are traced as the one sequence that they are.
 
     Raises RnndiagError (RD007) where the states overflow.
     """
-    progress, lengths = setup.progress, recorded.lengths
-    progress.expect(3 * sum(map(len, cells)) * len(recorded.inputs_tbi))
+    progress = setup.progress
+    progress.expect(3 * sum(map(len, cells)) * _steps_to_run(recorded))
     runs = run_recorded(cells, recorded, initial, progress)
     gradients = direct_gradients(runs, recorded)
+    if recorded.continues is not None:
+        calls = [[ScaledVectors.of(gradient) for gradient in sides] for sides in gradients]
+        norms, _ = _through_stack(runs, calls, recorded.lengths, progress)
+        without_next_calls(gradients, norms, recorded)
+        recorded, gradients, initial = joined(recorded, gradients, initial)
+        runs = run_recorded(cells, recorded, initial, progress)
+    lengths = recorded.lengths
     direct = [[ScaledVectors.of(gradient) for gradient in sides] for sides in gradients]
     gram = _compare_lags(runs, gradients[-1][0], setup)
     whole, injected = _through_stack(runs, direct, lengths, progress)
@@ -65,6 +74,12 @@ def trace_recorded(
         parts = zip(layer_runs, lagged[depth], seeds[depth], losses, strict=True)
         traces.append([_layer_trace(*part, gram, lengths, drive, setup) for part in parts])
     return traces
+
+
+def _steps_to_run(recorded: RecordedModule) -> int:
+    """Those of every call, and those of the sequences that they are."""
+    calls = 0 if recorded.continues is None else len(recorded.inputs_tbi)
+    return calls + recorded.longest
 
 
 def _through_stack(

@@ -54,11 +54,61 @@ class RecordedModule:
     looped: bool = False
     """Whether it is a cell that was called step by step."""
 
+    states: GivenStates | None = None
+    """Of a looped cell: h_t and c_t after every step, (steps, batch, width)."""
+
     cell_gradient_tbh: FloatArray | None = None
     """Of a looped LSTM cell: all of ∂L/∂c_t."""
 
     cell_gradient_is_whole: bool = True
     """Whether that includes what reaches c_t through h_t."""
+
+    continues: IntArray | None = None
+    """The row that each goes on from with its state and its gradient, (batch,), -1 where it begins;
+    None: all of them begin."""
+
+    rounding: float = 0.0
+    """Relative rounding of the recorded gradients: the machine epsilon of their dtype."""
+
+    non_finite: int = 0
+    """Rows with NaN or inf in them, which were left out."""
+
+    usable: bool = True
+    """Whether others are left. If not, those with NaN stand here, and nothing can be computed."""
+
+    @property
+    def chains(self) -> tuple[tuple[int, ...], ...]:
+        """The rows of every sequence in the order of time: one each, but where calls continue."""
+        batch = len(self.lengths)
+        if self.continues is None:
+            return tuple((row,) for row in range(batch))
+        following = {int(before): row for row, before in enumerate(self.continues) if before >= 0}
+        chains = []
+        for row in np.flatnonzero(self.continues < 0):
+            chain = [int(row)]
+            while chain[-1] in following:
+                chain.append(following[chain[-1]])
+            chains.append(tuple(chain))
+        return tuple(chains)
+
+    @property
+    def longest(self) -> int:
+        """Steps of the longest sequence."""
+        return max(int(self.lengths[list(chain)].sum()) for chain in self.chains)
+
+    @property
+    def untraceable(self) -> str | None:
+        """Why no gradient through time can be followed in it; None if one can."""
+        if not self.usable:
+            return "every recorded sequence of it has inf or NaN in it"
+        if not self.output_gradient_tbp.any() and not self.final_gradient.h_0.any():
+            return "the recorded loss does not depend on it: its gradient is zero"
+        if self.longest > 1:
+            return None
+        calls = len(np.unique(self.calls))
+        given = (self.initial.h_0 != 0.0).any()
+        passed = "the state is detached or changed between them" if given else "no state passed on"
+        return f"{calls:,} call{'s' if calls > 1 else ''} of one step, {passed}"
 
     @property
     def sizes(self) -> Sizes:
@@ -70,6 +120,20 @@ class RecordedModule:
 
 Sizes = tuple[int, int, int, int | None]
 """Input width, layers times directions, widths of h and of an LSTM's c."""
+
+
+@dataclass(frozen=True)
+class RecordedSeries:
+    """One number a training step; inf and NaN as they came."""
+
+    gradient_norms: tuple[float, ...]
+    losses: tuple[float, ...]
+
+    sequences: tuple[int, int]
+    """How many have inf or NaN in their inputs, states or gradients, and of how many."""
+
+    scaled: bool
+    """Whether a loss scaler was in use, which skips steps whose gradients are not finite."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +154,20 @@ class Probe:
     losses: tuple[float, ...] = ()
     """As noted with `probe.loss(...)`."""
 
+    scaled: bool = False
+    """Whether a loss scaler was in use."""
+
+    @property
+    def series(self) -> RecordedSeries:
+        """What belongs to no module."""
+        modules = self.modules.values()
+        left_out = sum(module.non_finite for module in modules)
+        unusable = sum(module.non_finite for module in modules if not module.usable)
+        kept = sum(len(module.lengths) for module in modules)
+        sequences = left_out, left_out + kept - unusable
+        return RecordedSeries(self.gradient_norms, self.losses, sequences, self.scaled)
+
     @property
     def longest(self) -> int:
         """Steps of the longest sequence."""
-        return max(len(module.inputs_tbi) for module in self.modules.values())
+        return max(module.longest for module in self.modules.values())

@@ -111,6 +111,10 @@ def _mapped_gradients(result: FileResult) -> Missing | None:
     return None if both else _none("no gradient of W_hh in the file")
 
 
+def _recorded(result: FileResult) -> Missing | None:
+    return _none("no probe") if result.recorded is None else None
+
+
 NOTHING = Need(None, lambda _: None)
 LAYERS = Need(None, _layers)
 STATE_MAP = Need("state map", _state_map)
@@ -125,3 +129,4 @@ OTHER_WEIGHTS = Need("other weights", _other_weights)
 OPTIMIZER = Need("training state", _optimizer)
 GRADIENT_NORM = Need("training state", _gradient_norm)
 MAPPED_GRADIENTS = Need("training state", _mapped_gradients)
+RECORDED_SERIES = Need("trace", _recorded)

@@ -25,6 +25,7 @@ from rnndiag.rules import (
     rd402,
     rd403,
     rd404,
+    rd405,
 )
 from rnndiag.rules.base import Rule
 
@@ -51,5 +52,6 @@ RULES: tuple[Rule, ...] = (
     rd402.RULE,
     rd403.RULE,
     rd404.RULE,
+    rd405.RULE,
 )
 """Every rule, by code."""

@@ -40,6 +40,12 @@ def test_every_branch(growth, lower, last, overflow, expected):
     assert drive_verdict(decay_with(growth, lower, last), overflow) == expected
 
 
+@pytest.mark.parametrize(("growth", "expected"), [(3.0, "exploding"), (2.9, "stable")])
+def test_a_curve_that_is_too_short_for_a_rate_is_judged_by_its_growth(growth, expected):
+    curve = math.log(10.0) * growth / 5.0 * np.arange(6)
+    assert drive_verdict(measure_decay(curve), None) == expected
+
+
 @pytest.mark.parametrize("overflow", [1, 200])
 def test_an_overflow_never_ends_as_vanishing(overflow):
     for curve in (np.full(4, -math.inf), -5.0 * np.arange(50), np.array([0.0])):

@@ -121,13 +121,56 @@ def test_a_missing_part_is_named(path, name):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("name", ["inputs", "dL_dy", "h_0"])
-def test_values_that_are_not_finite_are_refused(path, name, value):
-    array = load_file(path)[f"/{name}"].copy()
-    array.flat[-1] = value
+def test_a_sequence_that_is_not_finite_is_left_out(path, name, value):
+    arrays = load_file(path)
+    array = arrays[f"/{name}"].copy()
+    array[-1, 1, -1] = value
     rewrite(path, **{name: array})
+    (module,) = load_probe(str(path)).modules.values()
+    assert (module.non_finite, module.usable, len(module.lengths)) == (1, True, 2)
+    np.testing.assert_array_equal(module.inputs_tbi, arrays["/inputs"][:, [0, 2]])
+    np.testing.assert_array_equal(module.final.c_0, arrays["/c_n"][:, [0, 2]])
+
+
+def test_a_module_without_a_finite_sequence_cannot_be_traced(path):
+    array = load_file(path)["/dL_dy"].copy()
+    array[0, :, 0] = np.nan
+    rewrite(path, dL_dy=array)
+    (module,) = load_probe(str(path)).modules.values()
+    assert (module.non_finite, module.usable) == (3, False)
+    assert "inf or NaN" in module.untraceable
+
+
+def test_a_probe_from_before_sequences_were_joined_is_read(path):
+    rewrite(path, continues=None)
+    (module,) = load_probe(str(path)).modules.values()
+    assert module.chains == ((0,), (1,), (2,))
+
+
+def test_a_row_that_is_left_out_parts_its_sequence(path):
+    array = load_file(path)["/inputs"].copy()
+    array[0, 1, 0] = np.nan
+    rewrite(path, inputs=array, continues=np.array([-1, 0, 1]))
+    (module,) = load_probe(str(path)).modules.values()
+    assert module.chains == ((0,), (1,))
+
+
+@pytest.mark.parametrize(
+    ("continues", "why"),
+    [
+        ([-1, 0, 3], "names rows that are not there"),
+        ([-1, 0, -2], "names rows that are not there"),
+        ([-1, 0, 0], "names a row twice"),
+        ([0, -1, 1], "goes in a circle"),
+        ([-1, 2, 1], "goes in a circle"),
+        ([1, 2, 0], "goes in a circle"),
+    ],
+)
+def test_rows_that_cannot_follow_each_other_are_damage(path, continues, why):
+    rewrite(path, continues=np.array(continues))
     error = refusal(path)
-    assert error.code is InputCode.USAGE
-    assert f"{name} of (root) is not finite" in error.what
+    assert error.code is InputCode.DAMAGED
+    assert f"continues of (root) {why}" in error.what
 
 
 def test_a_probe_of_nothing_is_damage(path):

@@ -5,13 +5,17 @@ from __future__ import annotations
 import pytest
 import torch
 from cli.command import FIXTURES
+from cli.command import rnndiag as rnndiag_command
 from rules.networks import default, findings, judgement, trained
 from torch import nn
 
+import rnndiag
 from rnndiag.advice.changes import starved_recurrence
 from rnndiag.analysis import Request, analyse
 from rnndiag.containers import read
-from rnndiag.rules import Choice, RuleSetting
+from rnndiag.probe import load_probe
+from rnndiag.rules import RULES, Choice, RuleSetting, judge
+from rnndiag.tracing import TraceRequest
 
 
 def nan_in_average(optimizer):
@@ -193,3 +197,77 @@ def test_rd403_fires_at_the_distance_that_is_set(tmp_path, threshold, count):
     rules = Choice(settings={"RD403": RuleSetting(threshold=threshold)}).rules()
     path = trained(tmp_path / "m.pt", clip=1.9123)
     assert len(findings(path, "RD403", rules=rules)) == count
+
+
+class Scaler:
+    """What is used of a GradScaler."""
+
+    def get_scale(self):
+        return 1024.0
+
+
+def recorded(folder, losses=(1.0, 1.0, 1.0), factors=(1.0, 1.0, 1.0), scaler=None):
+    """RD405 on three steps of a small GRU: losses as noted, and factors of what is propagated."""
+    torch.manual_seed(0)
+    module = nn.GRU(2, 3)
+    with rnndiag.capture(module, scaler=scaler) as probe:
+        for loss, factor in zip(losses, factors, strict=True):
+            module.zero_grad()
+            probe.loss(loss)
+            (factor * module(torch.randn(25, 2, 2))[0].sum()).backward()
+    probe.save(str(folder / "probe.safetensors"))
+    torch.save(module.state_dict(), folder / "m.pt")
+    request = TraceRequest(probe=load_probe(str(folder / "probe.safetensors")))
+    result = analyse(read(str(folder / "m.pt")), Request(trace=request))
+    judged = judge(result, RULES)
+    return result, [finding for finding in judged.findings if finding.code == "RD405"]
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+def test_rd405_fires_on_a_loss_that_is_nan(tmp_path):
+    _, (found,) = recorded(tmp_path, losses=(1.0, NAN, INF))
+    assert (found.severity, found.layer) == ("error", "(probe)")
+    assert found.evidence == {"losses": 2, "gradient_norms": 0, "sequences": 0}
+    assert found.message == "2 of 3 recorded losses are inf or NaN, number 2 first"
+
+
+@pytest.mark.parametrize("factor", [NAN, INF])
+def test_rd405_fires_on_gradients_and_the_other_steps_are_judged(factor, tmp_path):
+    result, (found,) = recorded(tmp_path, factors=(1.0, 1.0, factor))
+    assert found.evidence == {"losses": 0, "gradient_norms": 1, "sequences": 2}
+    assert "1 of 3 recorded gradient norms is inf or NaN, number 3 first" in found.message
+    assert "2 of 6 recorded sequences are inf or NaN" in found.message
+    trace = result.layers[0].trace
+    assert trace is not None
+    assert trace.deciding[0].loss_gradient.log10_hidden.shape == (25,)
+
+
+def test_rd405_fires_where_no_step_is_left_to_be_judged(tmp_path):
+    result, (found,) = recorded(tmp_path, factors=(NAN, NAN, NAN))
+    assert found.evidence == {"losses": 0, "gradient_norms": 3, "sequences": 6}
+    assert result.layers[0].trace is None
+    assert result.layers[0].not_measured == "every recorded sequence of it has inf or NaN in it"
+
+
+def test_rd405_is_silent_on_finite_steps_and_on_those_a_loss_scaler_skips(tmp_path):
+    assert recorded(tmp_path)[1] == []
+    assert recorded(tmp_path, factors=(INF, 1.0, 1.0), scaler=Scaler())[1] == []
+
+
+def test_rd405_fires_where_a_loss_scaler_never_finds_a_factor(tmp_path):
+    assert recorded(tmp_path, factors=(INF, INF, INF), scaler=Scaler())[1]
+
+
+def test_rd405_fails_the_gate_and_suggest_says_it(tmp_path):
+    recorded(tmp_path, factors=(1.0, 1.0, NAN), losses=(1.0, 1.0, NAN))
+    probe = ("--probe", tmp_path / "probe.safetensors")
+    done = rnndiag_command("check", tmp_path / "m.pt", *probe)
+    assert done.returncode == 1
+    assert "RD405 error 1 of 3 recorded losses is inf or NaN, number 3 first and" in done.stdout
+    done = rnndiag_command("suggest", tmp_path / "m.pt", *probe)
+    assert done.returncode == 0
+    assert "1 of 3 recorded losses is inf or NaN" in " ".join(done.stdout.split())
+    done = rnndiag_command("suggest", tmp_path / "m.pt", *probe, "--fail-on", "error")
+    assert done.returncode == 1
