@@ -45,6 +45,9 @@ class Drive:
     initial: States | None = None
     """States that go with these inputs; None: the inputs may start from any."""
 
+    cotangent_bh: FloatArray | None = None
+    """∂L/∂h of a loss that goes with them, at the top layer's last step, (batch, output)."""
+
     def inputs(self, seed: int, steps: int, batch: int) -> FloatArray:
         """Inputs of shape (steps, batch, input): the same for the same name and seed."""
         generator = np.random.default_rng([seed, zlib.crc32(self.name.encode())])

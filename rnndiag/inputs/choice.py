@@ -135,6 +135,7 @@ def _drive(made: Generated, way: Feedback, scale: TrainingScale | None) -> Drive
         way.source,
         "own" if certain else "synthetic",
         made.states,
+        made.cotangent_bh,
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -57,11 +58,29 @@ class Generated:
     entropy: float | None
     """Mean entropy of the scores, 1 for a uniform draw; None for numbers."""
 
+    cotangent_bh: FloatArray | None = None
+    """∂L/∂h_T of a loss on the output that comes after these steps, (batch, output): of symbols of
+    their cross-entropy, (softmax − symbol) through the readout, of numbers Gaussian errors through
+    it. None where one of them is zero."""
+
     finite: bool = True
 
 
-Next = Callable[[FloatArray, np.random.Generator], tuple[FloatArray, float | None]]
-"""The top's h, (batch, output), to the next input, (batch, input), and the scores' entropy."""
+class Step(NamedTuple):
+    """What follows on one output."""
+
+    inputs: FloatArray
+    """(batch, input)."""
+
+    entropy: float | None
+    """Of the scores."""
+
+    error: FloatArray
+    """∂L/∂(output), (batch, outputs)."""
+
+
+Next = Callable[[FloatArray, np.random.Generator], Step]
+"""The top's h, (batch, output), to what follows on it."""
 
 
 def generate(cells: Cells, way: Feedback, seed: int, steps: int, batch: int) -> Generated:
@@ -78,7 +97,7 @@ def generate(cells: Cells, way: Feedback, seed: int, steps: int, batch: int) -> 
     with np.errstate(over="ignore", invalid="ignore"):
         for t in range(-BURN_IN, steps):
             top = states[-1][:, : cells[-1][0].output_size]
-            x, entropy = following(top, generator)
+            x, entropy, _ = following(top, generator)
             if not np.isfinite(x).all():
                 return Generated(inputs[:0], [], np.nan, None, finite=False)
             if t == 0:
@@ -91,9 +110,19 @@ def generate(cells: Cells, way: Feedback, seed: int, steps: int, batch: int) -> 
                 states[depth] = cell.step(cell.project(x), states[depth])
                 x = states[depth][:, : cell.output_size]
     told = [entropy for entropy in entropies if entropy is not None]
+        last = following(states[-1][:, : cells[-1][0].output_size], generator)
     return Generated(
-        inputs, start, float(np.sqrt(np.mean(squares))), float(np.mean(told)) if told else None
+        inputs,
+        start,
+        float(np.sqrt(np.mean(squares))),
+        float(np.mean(told)) if told else None,
+        _cotangent(last.error, way),
     )
+
+
+def _cotangent(error: FloatArray, way: Feedback) -> FloatArray | None:
+    found = error @ np.asarray(way.readout.load(), dtype=np.float64)
+    return found if np.isfinite(found).all() and found.any(axis=1).all() else None
 
 
 def _following(way: Feedback) -> Next:
@@ -101,31 +130,32 @@ def _following(way: Feedback) -> Next:
     bias = 0.0 if way.bias is None else np.asarray(way.bias.load(), dtype=np.float64)
     rows = None if way.embedding is None else np.asarray(way.embedding.load())
 
-    def value(h: FloatArray, _: np.random.Generator) -> tuple[FloatArray, None]:
-        return h @ matrix + bias, None
+    def value(h: FloatArray, generator: np.random.Generator) -> Step:
+        predicted = h @ matrix + bias
+        return Step(predicted, None, generator.standard_normal(predicted.shape))
 
-    def symbol(h: FloatArray, generator: np.random.Generator) -> tuple[FloatArray, float]:
-        drawn, entropy = _draw(h @ matrix + bias, generator)
-        if rows is not None:
-            return rows[drawn].astype(np.float64), entropy
-        onehot = np.zeros((len(h), matrix.shape[1]))
+    def symbol(h: FloatArray, generator: np.random.Generator) -> Step:
+        drawn, share = _draw(h @ matrix + bias, generator)
+        entropy = -(share * np.log(np.maximum(share, 1e-300))).sum(axis=1).mean()
+        relative = float(entropy / np.log(share.shape[1]))
+        onehot = np.zeros(share.shape)
         onehot[np.arange(len(h)), drawn] = 1.0
-        return onehot, entropy
+        inputs = onehot if rows is None else rows[drawn].astype(np.float64)
+        return Step(inputs, relative, share - onehot)
 
     return value if way.kind == "value" else symbol
 
 
 def _draw(
     scores: FloatArray, generator: np.random.Generator
-) -> tuple[npt.NDArray[np.int64], float]:
-    """A symbol for each sample by its softmax, and the mean entropy relative to a uniform draw."""
+) -> tuple[npt.NDArray[np.int64], FloatArray]:
+    """A symbol for each sample by its softmax, and the softmax, (batch, symbols)."""
     weights = np.exp(scores - scores.max(axis=1, keepdims=True))
     total = np.cumsum(weights, axis=1)
     share = weights / total[:, -1:]
-    entropy = -(share * np.log(np.maximum(share, 1e-300))).sum(axis=1).mean()
     aim = generator.random((len(scores), 1)) * total[:, -1:]
     drawn = np.minimum((total < aim).sum(axis=1), scores.shape[1] - 1)
-    return drawn, float(entropy / np.log(scores.shape[1]))
+    return drawn, share
 
 
 def disbelieved(made: Generated, way: Feedback, scale: TrainingScale | None) -> str | None:

@@ -83,13 +83,10 @@ class LayerTrace:
         ]
 
     def bears_out(self, decades: float) -> bool:
-        """Whether growth by so many decades, where there is one, stands on enough to be called so.
+        """Whether growth by so many decades, where there is one, is reached within known lengths.
 
-        At an assumed length it has to come early, as in sequences that people do train on; and the
-        states have to be of the size that they had in training, where that is known.
+        At an assumed length it has to come early, as in sequences that people do train on.
         """
-        if any(drive.unlike_training for drive in self.deciding):
-            return False
         if self.length_basis != "assumed":
             return True
         return all(
@@ -155,9 +152,14 @@ class TraceSetup:
 
     progress: Progress = field(default_factory=Silent)
 
+    @property
+    def takes_any_seed(self) -> bool:
+        """Whether nobody asks for a certain seed: then an input's own is as good, and nearer."""
+        return self.cotangent_nbh is None and self.readout_oh is None and self.cotangents == 1
+
 
 UNLIKE_TRAINING = 3.0
-"""Factor between the size of h under a drive and in training from which on the drive was not the
+"""Factor between the size of h in training and under a drive from which on the drive was not the
 training's, and decides nothing. The estimate from an optimizer's state is within 30 % in 15 of 18
 networks."""
 
@@ -197,7 +199,7 @@ def _deciding(
         fits and traces[0][0].deciding for fits, traces in zip(likely, by_drive, strict=True)
     ]
     if not (any(decides) or setup.strict):
-        return [[[_unlike(trace) for trace in sides] for sides in traces] for traces in by_drive]
+        return list(by_drive)
     return [
         traces if fits else [[_set_aside(trace) for trace in sides] for sides in traces]
         for fits, traces in zip(likely, by_drive, strict=True)
@@ -208,18 +210,18 @@ def _set_aside(trace: DriveTrace) -> DriveTrace:
     return replace(trace, deciding=False, unlike_training=True)
 
 
-def _unlike(trace: DriveTrace) -> DriveTrace:
-    """It decides for want of a better one, and its verdict is not sure."""
-    return replace(trace, unlike_training=trace.basis != "measured")
-
-
 def _as_in_training(traces: list[list[DriveTrace]], setup: TraceSetup) -> bool:
-    """Whether every layer's h has about the size that it had in training, where that is known."""
+    """Whether no layer's h is much smaller than in training, as without input, where that is known.
+
+    Larger it may be: where gradients explode, the early steps weigh most in the optimizer's state,
+    and h is small there. Of 60 such networks 53 have a state that says less than half. Whether an
+    activation that nobody says is ReLU (`strict`) is judged by both: as ReLU, tanh networks run off.
+    """
     for (trace, *_), trained in zip(traces, setup.hidden_in_training, strict=False):
         judged_so = setup.strict or trace.basis != "measured"
         if trained is not None and trace.hidden_rms is not None and judged_so:
             ratio = trace.hidden_rms / trained
-            if not 1.0 / UNLIKE_TRAINING <= ratio <= UNLIKE_TRAINING:
+            if ratio < 1.0 / UNLIKE_TRAINING or (setup.strict and ratio > UNLIKE_TRAINING):
                 return False
     return True
 
@@ -260,6 +262,8 @@ def _trace_drive(
     runs = run_stack(cells, inputs_tbi, initial, setup.progress)
     batch, width = inputs_tbi.shape[1], cells[-1][0].output_size
     seeds = [_seed(width, batch, setup, direction) for direction in range(len(cells[0]))]
+    if drive.cotangent_bh is not None and setup.takes_any_seed:
+        seeds = [drive.cotangent_bh[None]]
     if len(seeds) == 1:
         stack = [run for (run,) in runs]
         norms = trace_gradients(stack, seeds[0], setup.progress)
