@@ -109,8 +109,8 @@ def generate(cells: Cells, way: Feedback, seed: int, steps: int, batch: int) -> 
             for depth, (cell,) in enumerate(cells):
                 states[depth] = cell.step(cell.project(x), states[depth])
                 x = states[depth][:, : cell.output_size]
-    told = [entropy for entropy in entropies if entropy is not None]
         last = following(states[-1][:, : cells[-1][0].output_size], generator)
+    told = [entropy for entropy in entropies if entropy is not None]
     return Generated(
         inputs,
         start,

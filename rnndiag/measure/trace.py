@@ -215,7 +215,8 @@ def _as_in_training(traces: list[list[DriveTrace]], setup: TraceSetup) -> bool:
 
     Larger it may be: where gradients explode, the early steps weigh most in the optimizer's state,
     and h is small there. Of 60 such networks 53 have a state that says less than half. Whether an
-    activation that nobody says is ReLU (`strict`) is judged by both: as ReLU, tanh networks run off.
+    activation that nobody says is ReLU (`strict`) is judged both ways: as ReLU, tanh networks run
+    off.
     """
     for (trace, *_), trained in zip(traces, setup.hidden_in_training, strict=False):
         judged_so = setup.strict or trace.basis != "measured"
