@@ -112,7 +112,8 @@ def read_answer(report: dict[str, Any]) -> Answer:
         return Answer("no verdict", (), None, "", (), what)
     traces = [layer["trace"] for layer in file["layers"] if layer["trace"]]
     told = [f for f in file["findings"] if f["severity"] != "note"]
-    errors = [f for f in told if f["severity"] == "error"]
+    # A recorded norm that is inf is another error (RD405), and right.
+    errors = [f for f in told if f["code"] == "RD301"]
     unsure = [f for f in told if f["code"] == "RD303"]
     said: Said = "error" if errors else "unsure" if unsure or _any_unsure(traces) else "clean"
     first = next(iter(errors or unsure), None)
