@@ -147,7 +147,7 @@ def test_everything_is_caught_where_a_process_ends_and_nowhere_else():
 
 @pytest.mark.parametrize("path", FILES, ids=named)
 def test_files_and_functions_are_small(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
     for node in ast.walk(TREES[path]):
         if isinstance(node, ast.FunctionDef):
             assert length(node) <= 40, f"{node.name} has {length(node)} lines"
