@@ -102,7 +102,8 @@ def check(
     known = accepting.known()
     batch = gating.batch(chosen.measures, judging)
     with progress_bar(silent=output.silent, doing="checking files") as progress:
-        trace = tracing.request() if judging.needs("trace") else None
+        recorded = tracing.probe is not None and judging.needs("probe")
+        trace = tracing.request() if recorded or judging.needs("trace") else None
         request = reading.request(progress, trace=trace, judging=judging)
         measured, skipped = check_paths(named, request, batch)
     files, comparison = accepting.applied(measured, known, some_layers=reading.layer is not None)

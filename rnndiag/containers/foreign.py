@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -46,16 +45,6 @@ def _riff(*kinds: bytes) -> Test:
 def _is_bitmap(head: bytes) -> bool:
     """Two letters alone say little: the reserved words behind the size are zero."""
     return head.startswith(b"BM") and len(head) > 14 and head[6:10] == bytes(4)
-
-
-def _is_zlib_pickle(head: bytes) -> bool:
-    """What joblib writes with compress=: a pickle in a zlib stream."""
-    if head[:2] not in (b"x\x01", b"x\x5e", b"x\x9c", b"x\xda"):
-        return False
-    try:
-        return zlib.decompressobj().decompress(head, 1) == b"\x80"
-    except zlib.error:
-        return False
 
 
 _TORCH7_OBJECT = b"\x03\0\0\0V 1"
@@ -128,8 +117,6 @@ MODELS: tuple[Format, ...] = (
     _model("a TensorRT engine", starts(b"ftrt", b"ptrt")),
     _model("an R data file", starts(b"RDX2\n", b"RDX3\n", b"RDA2\n", b"RDA3\n"), WITH_TORCH),
     _model("a MATLAB file", starts(b"MATLAB 5.0", b"MATLAB 7.3"), WITH_TORCH),
-    _model("a compressed joblib file", _is_zlib_pickle, "dump it again without compress="),
-    _model("an lzma archive", starts(b"]\0\0"), "decompress it first"),
     _model("a msgpack file, as Flax writes them", _is_msgpack, WITH_TORCH),
 )
 """Files in which a recurrence may lie. In order: the first that fits is named."""

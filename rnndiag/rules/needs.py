@@ -8,7 +8,7 @@ from typing import Literal
 
 from rnndiag.analysis import FileResult, LayerResult
 
-Measurement = Literal["state map", "trace", "training state", "other weights"]
+Measurement = Literal["state map", "trace", "training state", "other weights", "probe"]
 """What has to be measured for a rule, beyond the layers and the health of their weights."""
 
 
@@ -129,4 +129,4 @@ OTHER_WEIGHTS = Need("other weights", _other_weights)
 OPTIMIZER = Need("training state", _optimizer)
 GRADIENT_NORM = Need("training state", _gradient_norm)
 MAPPED_GRADIENTS = Need("training state", _mapped_gradients)
-RECORDED_SERIES = Need("trace", _recorded)
+RECORDED_SERIES = Need("probe", _recorded)

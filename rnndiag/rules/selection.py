@@ -48,7 +48,7 @@ class Choice:
     """Rules by the beginnings of their codes: the longest that fits decides, ignoring wins ties.
 
     >>> [rule.code for rule in Choice(select=("RD30", "RD1"), ignore=("RD3",)).rules()][:5]
-    ['RD101', 'RD102', 'RD103', 'RD104', 'RD301']
+    ['RD101', 'RD102', 'RD103', 'RD104', 'RD105']
     """
 
     select: tuple[str, ...] | None = None

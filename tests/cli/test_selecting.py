@@ -95,11 +95,11 @@ def test_no_rule_needs_more_than_the_eigenvalues(in_process):
 def test_what_could_not_be_judged_is_listed(in_process):
     file = file_of(in_process, "check", GRU)
     missing = {none["code"]: none["reason"] for none in file["not_applicable"]}
-    assert set(missing) == {"RD201", "RD202", "RD203", "RD204", "RD305"}
+    assert set(missing) == {"RD201", "RD202", "RD203", "RD204", "RD305", "RD405"}
     assert len(file["judged"]) + len(missing) == len(RULES)
     assert not any(none["unchecked"] for none in file["not_applicable"])
     shown = in_process("check", GRU, "--format", "table").stdout
-    assert "- 5 rules not applicable (no LSTM, no plain RNN)\n" in shown
+    assert "- 6 rules not applicable (no LSTM, no plain RNN, no probe)\n" in shown
 
 
 def test_a_gate_whose_rules_all_have_nothing_to_judge_gives_no_verdict(in_process):

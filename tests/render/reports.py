@@ -26,11 +26,11 @@ HOSTILE = "\x1b[31mred[red]\n::error::x##[error]\u202e.rnn"
 
 
 def measured(path: Path | str, shown_as: str | None = None, seq_len: int | None = 30):
-    request = Request(spectrum=True, trace=TraceRequest(seq_len=seq_len, batch=2))
+    trace = TraceRequest(seq_len=seq_len, batch=2)
+    request = Request(spectrum=True, trace=trace, other_weights=True)
     return report_file(str(path), request, AdviceRequest(), shown_as or Path(path).name)
 
 
-@functools.cache
 def fixture_report(command: Command, name: str = "char_rnn.pt") -> Report:
     return Report(command, {"layer": None}, (fixture_file(name),))
 

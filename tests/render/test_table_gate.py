@@ -60,18 +60,21 @@ def test_notes_of_many_layers_are_counted(tmp_path):
 
 def test_rules_without_anything_of_their_kind_take_one_line():
     gru, rnn = fixture_file("delayed_recall_gru.pt"), fixture_file("char_rnn.pt")
-    line = "- 5 rules not applicable (no LSTM, no plain RNN)\n"
+    line = "- 6 rules not applicable (no LSTM, no plain RNN, no probe)\n"
     assert line in shown(Report("check", {}, (gru,)))
     text = shown(Report("check", {}, (gru, rnn)))
     assert text.count("not applicable") == 1
-    assert "- 6 rules not applicable to some files (no LSTM, no gated layer, no plain RNN)" in text
+    some = (
+        "- 7 rules not applicable to some files (no LSTM, no gated layer, no plain RNN, no probe)"
+    )
+    assert some in " ".join(text.split())
 
 
 def test_what_could_have_been_checked_and_was_not_stays_in_sight(tmp_path):
     """Also of a file that would else be counted among the clean ones."""
-    torch.save({"rnn.m": torch.ones(64, 2), "rnn.n": torch.ones(2, 64)}, tmp_path / "low_rank.pt")
-    request = Request(trace=TraceRequest(seq_len=20))
-    file = report_file(str(tmp_path / "low_rank.pt"), request, shown_as="low.pt", named=False)
+    torch.save({"cell.h2h.weight": torch.randn(6, 6)}, tmp_path / "like.pt")
+    request = Request(trace=TraceRequest(seq_len=20), other_weights=True)
+    file = report_file(str(tmp_path / "like.pt"), request, shown_as="like.pt", named=False)
     good = fixture_file("delayed_recall_gru.pt")
     text = shown(Report("check", {}, (file, good)))
     assert " not checked: 16 rules (no layer was measured)\n" in text

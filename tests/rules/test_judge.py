@@ -67,6 +67,7 @@ def test_a_rule_without_its_measurement_is_not_applicable():
         "RD105": "the other tensors were not read: rnndiag check does",
         "RD305": "no LSTM",
         "RD306": "no gated layer",
+        "RD405": "no probe",
     }
     untrained = judge(analyse(read(path), Request(training_state=False)))
     assert "RD4" in {none.code[:3] for none in untrained.not_applicable}
@@ -97,7 +98,7 @@ def test_explain_knows_every_code_in_any_case(capsys, code):
 
 
 def test_explain_names_the_nearest_codes(capsys):
-    family = "there are RD401, RD402, RD403, RD404\n"
+    family = "there are RD401, RD402, RD403, RD404, RD405\n"
     for code, there in (("RD303x", "there is RD303\n"), ("rd4", family), ("", "there are RD001, ")):
         assert run(["explain", code]) == 2
         said = capsys.readouterr()

@@ -145,7 +145,7 @@ def test_rd104_proposes_a_line_where_the_roles_are_sure(tmp_path):
         {"cell.h2h.weight": torch.randn(18, 6), "cell.x2h.weight": torch.randn(18, 3)},
         tmp_path / "m.pt",
     )
-    result = analyse(read(str(tmp_path / "m.pt")), Request(), require_layers=False)
+    result = analyse(read(str(tmp_path / "m.pt")), Request(), needed="recurrence")
     (found,) = judge(result).findings
     assert found.severity == "error"
     assert found.message.endswith("--as cell.h2h.weight=gru,input=cell.x2h.weight")
@@ -195,6 +195,7 @@ def test_rd104_is_all_that_judges_a_file_without_layers(tmp_path):
     assert {none.reason for none in judged.not_applicable} == {
         "no layer was measured",
         "no optimizer's state",
+        "no probe",
         "the other tensors were not read: rnndiag check does",
     }
     assert judgement(FIXTURES / "char_rnn.pt").judged[:4] == ("RD101", "RD102", "RD103", "RD104")

@@ -18,7 +18,7 @@ NAN = math.nan
 
 def found(path):
     """What RD105 says of a file, by the command's own request."""
-    result = analyse(read(str(path)), Request(other_weights=True), require_layers=False)
+    result = analyse(read(str(path)), Request(other_weights=True), needed="recurrence")
     return [finding for finding in judge(result).findings if finding.code == "RD105"]
 
 
@@ -114,7 +114,7 @@ def test_a_broken_model_of_an_unknown_recurrence_is_not_skipped(tmp_path):
     import numpy as np
 
     save(tmp_path / "sound.pt", model())
-    broken = {name: torch.full((3, 3), NAN) for name in ("Wx", "Wh")} | {"b": torch.zeros(3)}
+    broken = {name: torch.full((3, 3), NAN) for name in ("alpha", "beta")} | {"b": torch.zeros(3)}
     torch.save(broken, tmp_path / "broken.pt")
     linear = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
     with torch.no_grad():
@@ -123,7 +123,7 @@ def test_a_broken_model_of_an_unknown_recurrence_is_not_skipped(tmp_path):
     np.savez(tmp_path / "data.npz", x=np.full((4, 4), np.nan), y=np.zeros(3))
     done = rnndiag("check", str(tmp_path), "--seq-len", "5", "--format", "concise")
     assert done.returncode == 1
-    assert "broken.pt:Wx: RD105 error 18 values in 2 tensors of the model are NaN" in done.stdout
+    assert "broken.pt:alpha: RD105 error 18 values in 2 tensors of the model are NaN" in done.stdout
     assert done.stdout.count("RD105") == 1
     assert done.stdout.count("skipped: no recurrent weights") == 2
 
