@@ -14,7 +14,7 @@ from rnndiag.advice.present import PresentTruncation, judge_present
 from rnndiag.analysis import LayerResult
 from rnndiag.measure.drive_trace import DriveTrace
 from rnndiag.measure.truncation import TruncationCurves
-from rnndiag.measure.verdict import GROWING
+from rnndiag.measure.verdict import surely_grows
 from rnndiag.recognise.layers import ROOT
 from rnndiag.recognise.settings import Setting
 
@@ -188,7 +188,7 @@ class _Case:
     @property
     def growing(self) -> list[str]:
         """Labels of the layers whose gradients grow with every step back."""
-        return [name for name, drive in self._layers.items() if drive.verdict in GROWING]
+        return [name for name, drive in self._layers.items() if surely_grows(drive.decay)]
 
     @property
     def undriven(self) -> bool:

@@ -79,7 +79,7 @@ def item(
                 deciding=deciding,
                 log10_gradient_norm=log_phi / np.log(10),
                 decay=measure_decay(log_phi),
-                verdict=drive_verdict(measure_decay(log_phi), log_phi[-1] / np.log(10), None),
+                verdict=drive_verdict(measure_decay(log_phi), None),
                 lag_gram=Gram(gram(sizes), not known, parts),
             )
         )
