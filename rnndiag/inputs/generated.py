@@ -60,6 +60,9 @@ class Generated:
     finite: bool = True
 
 
+RUNAWAY = 1e150
+"""Size of an input that has run away. The square of a larger one is infinite, and says nothing."""
+
 Next = Callable[[FloatArray, np.random.Generator], tuple[FloatArray, float | None]]
 """The top's h, (batch, output), to the next input, (batch, input), and the scores' entropy."""
 
@@ -79,7 +82,7 @@ def generate(cells: Cells, way: Feedback, seed: int, steps: int, batch: int) -> 
         for t in range(-BURN_IN, steps):
             top = states[-1][:, : cells[-1][0].output_size]
             x, entropy = following(top, generator)
-            if not np.isfinite(x).all():
+            if not (np.abs(x) < RUNAWAY).all():
                 return Generated(inputs[:0], [], np.nan, None, finite=False)
             if t == 0:
                 start = [[state.copy()] for state in states]
