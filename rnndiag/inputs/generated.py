@@ -66,6 +66,10 @@ class Generated:
     finite: bool = True
 
 
+RUNAWAY = 1e150
+"""Size of an input that has run away. The square of a larger one is infinite, and says nothing."""
+
+
 class Step(NamedTuple):
     """What follows on one output."""
 
@@ -98,7 +102,7 @@ def generate(cells: Cells, way: Feedback, seed: int, steps: int, batch: int) -> 
         for t in range(-BURN_IN, steps):
             top = states[-1][:, : cells[-1][0].output_size]
             x, entropy, _ = following(top, generator)
-            if not np.isfinite(x).all():
+            if not (np.abs(x) < RUNAWAY).all():
                 return Generated(inputs[:0], [], np.nan, None, finite=False)
             if t == 0:
                 start = [[state.copy()] for state in states]

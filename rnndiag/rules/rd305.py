@@ -41,8 +41,8 @@ RULE = Rule(
     severity="warning",
     threshold="mean o(1 − tanh² c) below 1e-6 in at least {limit:g} of the cells, under every "
     "deciding drive",
-    source="a trained LSTM's slowest modes sat in cells at 1e-12; none of 30 other real LSTM "
-    "layers has a single dead cell, and one in a hundred is no matter",
+    source="a trained LSTM's slowest modes sat in cells at 1e-12; on synthetic input 7 LSTM "
+    "layers of 35 published files have such cells, and one in a hundred is no matter",
     documentation=__doc__ or "",
     check=check,
     needs=(LSTM_TRACE,),
