@@ -99,7 +99,7 @@ def _entries(source: Readable) -> Iterator[tuple[str, Part]]:
 
 
 def _checked_kind(block: bytes) -> bytes:
-    """A header's type; raises RD003 where it is none or damaged, RD004 for what is no file."""
+    """A header's type; raises RD003 for a damaged header, RD004 for a link or a device."""
     if not is_tar(block) or not _has_checksum(block):
         raise damaged("its tar directory is broken")
     kind = block[156:157]
@@ -127,7 +127,7 @@ def _number(raw: bytes) -> int:
     if not digits:
         return 0
     if any(byte not in b"01234567" for byte in digits):
-        raise damaged("its tar directory is broken: a size is no number")
+        raise damaged("its tar directory is broken: a size is not a number")
     return int(digits, 8)
 
 
@@ -156,7 +156,7 @@ def _extend(extended: _Extended, kind: bytes, source: Readable, start: int, size
 
 def _pax_size(value: bytes) -> int:
     if not value.isdigit() or len(value) > 19:
-        raise damaged("its tar directory is broken: a size is no number")
+        raise damaged("its tar directory is broken: a size is not a number")
     return int(value)
 
 

@@ -25,7 +25,7 @@ KEPT_BESIDE = frozenset(
     | {"optimizer", "optimizers", "optimizer_state", "optimizer_states", "optimizer_state_dict"}
     | {"optim", "scaler_state_dict", "grad_scaler", "args", "hparams", "hyper_parameters"}
 )
-"""Parts of a file that are no model's: what training kept for itself."""
+"""Parts of a file that do not belong to a model: what training kept for itself."""
 
 SCORE = re.compile(
     r"(?:.*_)?(?:loss|losses|acc|accuracy|scores?|metrics?|best|perplexity|ppl|bleu|auc|auroc|f1"

@@ -85,7 +85,7 @@ LIES = [
     (header(b"x", 9, b"x") + padded(b"9 path=ab") + END, InputCode.DAMAGED, "malformed"),
     (header(b"x", 9, b"x") + padded(b"0 path=a\n") + END, InputCode.DAMAGED, "malformed"),
     (header(b"x", 9, b"x") + padded(b"x" * 9) + END, InputCode.DAMAGED, "malformed"),
-    (header(b"x", 10, b"x") + padded(b"10 size=x\n") + END, InputCode.DAMAGED, "no number"),
+    (header(b"x", 10, b"x") + padded(b"10 size=x\n") + END, InputCode.DAMAGED, "not a number"),
     (header(b"x", 60, b"x") + padded(b"9" * 60) + END, InputCode.DAMAGED, "malformed"),
     (
         header(b"x", 22, b"x") + padded(b"22 GNU.sparse.major=1\n") + END,
