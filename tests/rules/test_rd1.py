@@ -197,6 +197,5 @@ def test_rd104_is_all_that_judges_a_file_without_layers(tmp_path):
         "no optimizer's state",
         "no probe",
         "the other tensors were not read: rnndiag check does",
-        "no probe",
     }
     assert judgement(FIXTURES / "char_rnn.pt").judged[:4] == ("RD101", "RD102", "RD103", "RD104")
