@@ -12,7 +12,7 @@ from rnndiag.containers import read
 from rnndiag.containers.checkpoint import Checkpoint
 from rnndiag.containers.configurations import Configurations
 from rnndiag.errors import InputCode, RnndiagError
-from rnndiag.measure.spoilt import Spoilt, is_all_nan, spoilt
+from rnndiag.measure.spoilt import Spoilt, spoilt_outside
 from rnndiag.measure.training_scale import TrainingScale, training_scales
 from rnndiag.measure.training_state import TrainingState, training_state
 from rnndiag.measure.weights import WeightHealth, measure_weights
@@ -21,7 +21,6 @@ from rnndiag.recognise import Declaration, explain_absence, recognise
 from rnndiag.recognise.layers import ROOT, Recognition, RecurrentLayer, RecurrentModule
 from rnndiag.recognise.lengths import LengthBasis, SequenceLength
 from rnndiag.recognise.listing import listed
-from rnndiag.recognise.model_weights import weights_outside
 from rnndiag.task import ConfiguredLengths
 
 if TYPE_CHECKING:
@@ -171,7 +170,7 @@ def analyse(checkpoint: Checkpoint, request: Request, needed: Needed = "layers")
     companion = _companion(request.optimizer)
     state = _training_state(checkpoint, companion, request)
     recognition = recognise(checkpoint, request.declarations)
-    outside = _spoilt(checkpoint, recognition, request)
+    outside = spoilt_outside(checkpoint, recognition) if request.other_weights else None
     if not recognition.modules:
         certain = any(entry.certain for entry in recognition.unrecognised)
         may_lack = needed == "recurrence" or (needed == "layers if certain" and not certain)
@@ -194,28 +193,16 @@ def analyse(checkpoint: Checkpoint, request: Request, needed: Needed = "layers")
     ]
     trace = request.trace
     return FileResult(
-        *(checkpoint, recognition, tuple(layers), state, length),
-        None if trace is None else trace.memory,
-        outside,
-        companion,
-        None if trace is None or trace.probe is None else trace.probe.series,
+        checkpoint,
+        recognition,
+        tuple(layers),
+        state,
+        length=length,
+        memory=None if trace is None else trace.memory,
+        spoilt=outside,
+        companion=companion,
+        recorded=None if trace is None or trace.probe is None else trace.probe.series,
     )
-
-
-def _spoilt(
-    checkpoint: Checkpoint, recognition: Recognition, request: Request
-) -> tuple[Spoilt, ...] | None:
-    """What is NaN outside the recurrence, where that is asked for.
-
-    A file with nothing recurrent is read no further than its first finite matrix: most are other
-    people's models and data, with missing values, but one that is NaN throughout is broken.
-    """
-    if not request.other_weights:
-        return None
-    outside = weights_outside(checkpoint, recognition)
-    if recognition.modules or recognition.unrecognised:
-        return spoilt(outside)
-    return spoilt(outside) if checkpoint.container != "npz" and is_all_nan(outside) else ()
 
 
 def _fitted(request: Request, modules: Sequence[RecurrentModule]) -> Request:

@@ -44,6 +44,8 @@ ENDINGS: dict[Claim, tuple[str, ...]] = {
         *(".ts", ".tsx", ".css", ".scss", ".vue", ".c", ".h", ".cc", ".cpp", ".hpp", ".cu", ".rs"),
         *(".go", ".java", ".kt", ".scala", ".jl", ".r", ".rb", ".php", ".lua", ".m", ".swift"),
         *(".cs", ".pl", ".sql", ".proto", ".patch", ".diff", ".sha256", ".md5", ".dvc", ".map"),
+        # What is still being written or fetched
+        *(".tmp", ".part", ".partial", ".incomplete", ".crdownload", ".download"),
         # Pictures, sound, film, documents, packages of programs
         *(".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".svg", ".ico"),
         *(".wav", ".mp3", ".flac", ".ogg", ".mid", ".midi", ".mp4", ".avi", ".mov", ".mkv"),

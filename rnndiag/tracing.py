@@ -304,7 +304,7 @@ def fitted_request(modules: Sequence[RecurrentModule], trace: TraceRequest) -> T
 def _require_steps(probe: Probe) -> None:
     """Raise RD007 for a probe that has single steps and nothing else."""
     reasons = [module.untraceable for module in probe.modules.values()]
-    if None in reasons or max(module.longest for module in probe.modules.values()) > 1:
+    if None in reasons or not all(module.has_single_steps for module in probe.modules.values()):
         return
     short = next((reason for reason in reasons if "of one step" in str(reason)), None)
     if short is not None:

@@ -135,6 +135,12 @@ PASSED = {
     "README.md": (b"# A network\n", "a text file"),
     "_SUCCESS": (b"", "the file is empty"),
     "checkpoint": (b'model_checkpoint_path: "m"\n', "a text file"),
+    "best.pt.tmp": (GOOD[:200], "the file is truncated"),
+    "images.tar": (tar_of(a=b"\xff\xd8\xff" + bytes(90)), "a tar archive holding a"),
+    "arrays.tgz": (
+        tar_of("w:gz", a=npz(x=np.zeros(3)), b=npz(x=np.zeros(3))),
+        "a tar archive holding a, b",
+    ),
     "table.dat": (b"500 300\n4 5\n", "a text file"),
     "index.html": (PAGE, "a web page"),
     "logo.svg": (b"<?xml version='1.0'?><svg/>", "an XML text"),

@@ -52,6 +52,11 @@ class StoredTensor:
         return math.prod(self.shape)
 
     @property
+    def may_be_weight(self) -> bool:
+        """Real or complex numbers, and some: eigenvalues of linear recurrences are complex."""
+        return self.size > 0 and (self.is_floating or self.dtype.startswith("complex"))
+
+    @property
     def is_floating(self) -> bool:
         """True for the dtypes that weights are made of."""
         return self.dtype in {"float64", "float32", "float16", "bfloat16"}

@@ -16,11 +16,11 @@ from rnndiag.containers.failures import damaged, not_a_checkpoint, refused, trun
 from rnndiag.containers.impostors import is_text, is_zeros
 from rnndiag.containers.plain_pickle import is_pickle
 from rnndiag.containers.readable import HEAD_BYTES, Memory, Part, Readable
-from rnndiag.containers.tar_archive import TAR, is_tar
+from rnndiag.containers.tar_archive import TAR, entries, is_tar
 from rnndiag.containers.torch_legacy import is_legacy
-from rnndiag.containers.wrapping import Members, Room, Wrapping
+from rnndiag.containers.wrapping import Members, Room, Wrapping, listed
 from rnndiag.containers.zip_archive import is_zip
-from rnndiag.errors import Content, RnndiagError
+from rnndiag.errors import Content, InputCode, RnndiagError
 
 _CHUNK_BYTES = 1 << 16
 
@@ -128,7 +128,7 @@ class _Packing:
         whole = bytearray()
         for block in blocks:
             if len(block) > room.left:
-                raise self._too_large(bytes(whole[:HEAD_BYTES]), room)
+                raise self._too_large(Memory(whole), room)
             room.take(len(block), self.remedy)
             is_first = len(whole) < HEAD_BYTES <= len(whole) + len(block)
             whole += block
@@ -172,8 +172,13 @@ class _Packing:
             what = f"inside {self.name}: {what}, not a checkpoint"
             raise not_a_checkpoint(what, self.remedy)
 
-    def _too_large(self, head: bytes, room: Room) -> RnndiagError:
+    def _too_large(self, start: Memory, room: Room) -> RnndiagError:
         """RD004 for what may be a checkpoint, RD002 for a large file of some other format."""
+        head = start.head()
+        if is_tar(head) and (names := _other_members(start)):
+            what = f"a tar archive holding {listed(names)}; it was looked into for its first"
+            what = f"inside {self.name}: {what} {start.size >> 20} MiB"
+            return not_a_checkpoint(what, TAR.remedy)
         if not _may_be_read(head):
             what = f"inside {self.name}: unknown bytes, not a checkpoint"
             return not_a_checkpoint(what, self.remedy)
@@ -229,6 +234,30 @@ def _may_be_read(head: bytes) -> bool:
         any(is_it(head) for is_it in (is_pickle, is_legacy, is_zip, is_tar))
         or is_safetensors
         or head.startswith((_GZIP.magic, _BZIP2.magic, _XZ.magic, _LZMA_ALONE, b"x", b"ZF0x"))
+    )
+
+
+def _other_members(start: Readable) -> list[str]:
+    """Names in the first part of a tar, none of which is a checkpoint; else nothing."""
+    names: list[str] = []
+    try:
+        for name, part in entries(start):
+            if part is not None:
+                names.append(name)
+                if _may_be_checkpoint(part.head()):
+                    return []
+    except RnndiagError as error:
+        # As it must where a part is all there is, or there are thousands of members.
+        return [] if error.code is InputCode.REFUSED else names
+    return names
+
+
+def _may_be_checkpoint(head: bytes) -> bool:
+    """Whether a member may be one that is read. Archives in an archive this large are data."""
+    length = int.from_bytes(head[26:28], "little")
+    is_npz = is_zip(head) and head[30 : 30 + length].endswith(b".npy")
+    return not is_npz and (
+        head[8:9] == b"{" or any(is_it(head) for is_it in (is_pickle, is_legacy, is_zip))
     )
 
 

@@ -22,6 +22,7 @@ from rnndiag.containers.foreign import (
     starts,
 )
 from rnndiag.containers.readable import HEAD_BYTES, Readable
+from rnndiag.containers.wrapping import listed
 from rnndiag.containers.zip_archive import Archive
 from rnndiag.errors import Content, RnndiagError
 
@@ -192,5 +193,4 @@ def _explain_zip(archive: Archive) -> RnndiagError:
     for kind in PACKED:
         if any(re.fullmatch(kind.member, name) for name in names):
             return _named(kind)
-    shown = ", ".join(ascii(name)[1:-1] for name in names[:5]) + (", …" if names[5:] else "")
-    return not_a_checkpoint(f"a plain zip archive holding {shown}", "unpack it first")
+    return not_a_checkpoint(f"a plain zip archive holding {listed(names)}", "unpack it first")

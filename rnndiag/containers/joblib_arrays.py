@@ -121,7 +121,7 @@ def _shape(found: object) -> tuple[int, ...]:
         raise damaged("an array in its pickle has no shape")
     shape = tuple(n for n in found if isinstance(n, int) and 0 <= n <= _MAX_ARRAY_BYTES)
     if len(shape) != len(found):
-        raise damaged("an array in its pickle has a shape that is no list of numbers")
+        raise damaged("an array in its pickle has a shape that is not a list of numbers")
     return shape
 
 

@@ -13,7 +13,6 @@ from rnndiag.containers.norm_columns import Log
 from rnndiag.containers.plain_text import LARGEST
 
 NPY = b"\x93NUMPY"
-ZIP = b"PK\x03\x04"
 
 _DAMAGE = (
     *(ValueError, EOFError, KeyError, RuntimeError, NotImplementedError, OverflowError),
@@ -50,7 +49,7 @@ def _of_archive(archive: zipfile.ZipFile, log: Log) -> str | None:
 
 
 def _add(name: str, raw: bytes, log: Log) -> str | None:
-    """One array as a series; why it is none, if it is not."""
+    """Add one array as a series; returns why it cannot be one, or None."""
     one = log.series(name)
     if one is None:
         return None

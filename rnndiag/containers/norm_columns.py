@@ -68,7 +68,7 @@ class Series:
     """Norms, inf and NaN among them."""
 
     wrong: tuple[str, str] | None = None
-    """Where the first thing stands that is no norm, and the thing."""
+    """Where the first value stands that is not a norm, and the value."""
 
     marks: set[str] = field(default_factory=set)
     """Decimal marks met so far."""
@@ -244,7 +244,7 @@ class Log:
     names: dict[str, None] = field(default_factory=dict)
     all_series: list[Series] = field(default_factory=list)
     refused: tuple[str, str] | None = None
-    """Where the first line stands that is none of this format, and what is wrong with it."""
+    """The first line that does not have this format, and what is wrong with it."""
 
     _known: dict[tuple[str, int], Series | None] = field(default_factory=dict)
 
@@ -275,7 +275,7 @@ class Log:
 
     @property
     def is_sound(self) -> bool:
-        """Whether something is found, and nothing stands there that is no norm."""
+        """Whether something is found, and every value of it is a norm."""
         found = self.chosen()
         return bool(found) and not self.refused and not any(one.wrong for one in found)
 

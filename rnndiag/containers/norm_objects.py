@@ -35,13 +35,13 @@ def read_document(text: str, log: Log) -> bool:
 
 
 def read_objects(text: str, log: Log) -> bool:
-    """Fill a log from an object a line; False where a line is no JSON."""
+    """Fill a log from an object a line; False where a line is not JSON."""
     for number, line in enumerate(io.StringIO(text, newline=None), 1):
         if not line.strip():
             continue
         item = _parsed(line)
         if item is None:
-            log.refuse(f"line {number}", "no JSON")
+            log.refuse(f"line {number}", "text that is not JSON")
         else:
             _add(item, f"line {number}", log)
     return log.refused is None

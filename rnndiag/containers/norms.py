@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rnndiag.containers.folders import is_folder, is_there
-from rnndiag.containers.norm_arrays import NPY, ZIP, read_array
+from rnndiag.containers.norm_arrays import NPY, read_array
 from rnndiag.containers.norm_columns import Log, Series, is_plain
 from rnndiag.containers.norm_lines import read_lines
 from rnndiag.containers.norm_objects import read_document, read_objects
 from rnndiag.containers.norm_tables import read_table
 from rnndiag.containers.plain_text import read_bytes
+from rnndiag.containers.zip_archive import is_zip
 from rnndiag.errors import InputCode, RnndiagError
 
 NAMED = 8
@@ -79,7 +80,7 @@ def _split(named: str) -> tuple[str, str | None]:
 def _log(path: str, column: str | None) -> Log:
     """What the first reader found that the file fits."""
     raw = read_bytes(path, "--norms", "give a file of norms")
-    if raw.startswith((NPY, ZIP)):
+    if raw.startswith(NPY) or is_zip(raw):
         log = Log(column)
         why = read_array(raw, log)
         if why is not None:
@@ -119,7 +120,7 @@ def _decoded(raw: bytes, path: str) -> str:
         except UnicodeDecodeError:
             if not _CONTROL.search(raw):
                 return raw.decode("cp1252", "replace")
-    raise _bad(f"--norms {path} is no text", _HOW)
+    raise _bad(f"--norms {path} is not text", _HOW)
 
 
 def _only(log: Log, path: str) -> Series:

@@ -60,7 +60,9 @@ def tar_members(source: Readable) -> dict[str, Part]:
     occur twice.
     """
     members: dict[str, Part] = {}
-    for name, part in _entries(source):
+    for name, part in entries(source):
+        if part is None:
+            raise refused("its tar holds a link, a pipe or a device")
         if name in members:
             raise refused("its tar directory holds a name twice")
         members[name] = part
@@ -75,7 +77,8 @@ class _Extended:
     size: int | None = None
 
 
-def _entries(source: Readable) -> Iterator[tuple[str, Part]]:
+def entries(source: Readable) -> Iterator[tuple[str, Part | None]]:
+    """Names and files; None for a link, a pipe or a device."""
     position, extended = 0, _Extended()
     for _ in range(MAX_HEADERS):
         if position + _BLOCK > source.size:  # also where the last member claims more than there is
@@ -86,12 +89,15 @@ def _entries(source: Readable) -> Iterator[tuple[str, Part]]:
         kind, size = _checked_kind(block), _number(block[124:136])
         size = size if extended.size is None or kind not in _REGULAR else extended.size
         start = position + _BLOCK
-        position = start + (0 if kind == _FOLDER else -(-size // _BLOCK) * _BLOCK)
+        has_bytes = kind not in (_FOLDER, *_SPECIAL)
+        position = start + (-(-size // _BLOCK) * _BLOCK if has_bytes else 0)
         if kind in (_PAX, _LONG_NAME):
             _extend(extended, kind, source, start, size)
             continue
         name = _name(block) if extended.name is None else extended.name
-        if kind in _REGULAR and not name.endswith("/"):
+        if kind in _SPECIAL:
+            yield name, None
+        elif kind in _REGULAR and not name.endswith("/"):
             yield name, Part(source, start, size)
         if kind not in _PASSED_OVER:
             extended = _Extended()
@@ -99,15 +105,13 @@ def _entries(source: Readable) -> Iterator[tuple[str, Part]]:
 
 
 def _checked_kind(block: bytes) -> bytes:
-    """A header's type; raises RD003 where it is none or damaged, RD004 for what is no file."""
+    """A header's type; raises RD003 for a damaged header, RD004 for a sparse member."""
     if not is_tar(block) or not _has_checksum(block):
         raise damaged("its tar directory is broken")
     kind = block[156:157]
-    if kind in _SPECIAL:
-        raise refused("its tar holds a link, a pipe or a device")
     if kind == _SPARSE:
         raise refused("its tar holds a sparse file")
-    if kind not in (*_REGULAR, *_PASSED_OVER, _FOLDER, _PAX, _LONG_NAME):
+    if kind not in (*_REGULAR, *_SPECIAL, *_PASSED_OVER, _FOLDER, _PAX, _LONG_NAME):
         raise damaged("its tar directory has an entry of an unknown type")
     return kind
 
@@ -127,7 +131,7 @@ def _number(raw: bytes) -> int:
     if not digits:
         return 0
     if any(byte not in b"01234567" for byte in digits):
-        raise damaged("its tar directory is broken: a size is no number")
+        raise damaged("its tar directory is broken: a size is not a number")
     return int(digits, 8)
 
 
@@ -156,7 +160,7 @@ def _extend(extended: _Extended, kind: bytes, source: Readable, start: int, size
 
 def _pax_size(value: bytes) -> int:
     if not value.isdigit() or len(value) > 19:
-        raise damaged("its tar directory is broken: a size is no number")
+        raise damaged("its tar directory is broken: a size is not a number")
     return int(value)
 
 
@@ -178,12 +182,17 @@ REMEDY = "unpack it first: tar xf"
 
 
 def _members(candidate: Candidate, _: Room) -> Members:
-    return dict(tar_members(candidate.source))
+    """The files, whatever else there is: data sets hold links, and nothing here follows them."""
+    return {name: part for name, part in entries(candidate.source) if part is not None}
+
+
+def _check(candidate: Candidate) -> None:
+    tar_members(candidate.source)
 
 
 def _nothing(candidate: Candidate) -> RnndiagError:
-    names = list(tar_members(candidate.source))
+    names = [name for name, part in entries(candidate.source) if part is not None]
     return not_a_checkpoint(f"a tar archive holding {listed(names) or 'no file'}", REMEDY)
 
 
-TAR = Wrapping("tar", lambda candidate: is_tar(candidate.head), _members, _nothing, REMEDY)
+TAR = Wrapping("tar", lambda candidate: is_tar(candidate.head), _members, _nothing, REMEDY, _check)

@@ -7,7 +7,7 @@ archives; and of several torch files the one under a name that a format gives to
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rnndiag.containers.candidate import Candidate, Container, Contents
@@ -18,7 +18,7 @@ from rnndiag.containers.readable import Readable
 from rnndiag.containers.tar_archive import TAR
 from rnndiag.containers.wrapping import Members, Room, Wrapping, listed, shown
 from rnndiag.containers.zip_members import PLAIN_ZIP
-from rnndiag.errors import InputCode, RnndiagError
+from rnndiag.errors import Content, InputCode, RnndiagError
 
 WRAPPINGS: tuple[Wrapping, ...] = (*COMPRESSED, TAR, PLAIN_ZIP)
 """What may wrap a checkpoint, asked in this order. A new one is one file and one entry here."""
@@ -34,6 +34,15 @@ _MAX_DIRECTORIES = 32
 
 SHARED_FORMATS = frozenset(("pickle", "npz"))
 """Formats of much that is no checkpoint."""
+
+_LOOKED_INTO = 8
+"""Of many pickles or arrays in one archive: those of a data set are alike."""
+
+_PEEK_BYTES = 1 << 20
+"""Of each archive in an archive, to tell whether it may hold a checkpoint."""
+
+_PARAMETERS = ("weight", "kernel", "bias")
+"""In the names of what a network has learnt, and of nothing in a data set or a scaler."""
 
 _WEIGHTS = frozenset(
     ("model_weights.ckpt", "weights.th", "model.safetensors", "pytorch_model.bin", "model.pth")
@@ -120,6 +129,7 @@ class Unwrapper:
         name = self._meant(wrapping, members)
         if name is None:
             raise wrapping.nothing(candidate)
+        wrapping.check(candidate)
         return wrapping, name, members[name]
 
     def _container(self, candidate: Candidate) -> Container | None:
@@ -132,8 +142,10 @@ class Unwrapper:
         """The name of the only member that can be meant; None where there is no checkpoint."""
         if list(members) == [""]:
             return ""
-        ranks = self._ranked(wrapping, members)
-        for names in ranks:
+        certain, shared, archives = self._ranked(wrapping, members)
+        shared = self._unless_data(shared, members, self._holds_parameters)
+        archives = self._unless_data(archives, members, self._wraps_something)
+        for names in (certain, shared, archives):
             conventional = [name for name in names if name.rpartition("/")[2] in _WEIGHTS]
             meant = names if len(names) == 1 else conventional
             if len(meant) == 1:
@@ -142,6 +154,38 @@ class Unwrapper:
                 what = f"a {wrapping.name} file of several checkpoints: {listed(names)}"
                 raise refused(what, f"{wrapping.remedy}, and name one of them")
         return None
+
+    def _unless_data(
+        self, names: list[str], members: Members, may_be_one: Callable[[Candidate], bool]
+    ) -> list[str]:
+        """The names; none where there are several, and the first are no checkpoints."""
+        first = (_member(name, members[name]) for name in names[:_LOOKED_INTO])
+        return names if len(names) < 2 or any(map(may_be_one, first)) else []
+
+    def _wraps_something(self, member: Candidate) -> bool:
+        """Whether an archive in an archive may hold a checkpoint: a packed picture does not."""
+        wrapping = self._wrapping(member)
+        if wrapping is None:
+            return False
+        try:
+            inner = wrapping.members(member, Room(_PEEK_BYTES))
+            if list(inner) != [""]:
+                return True
+            packed = Candidate.of(inner[""])
+        except RnndiagError as error:
+            return error.content is not Content.FOREIGN
+        return self._container(packed) is not None or self._wrapping(packed) is not None
+
+    def _holds_parameters(self, member: Candidate) -> bool:
+        """Whether a pickle or a file of arrays has weights in it, or cannot be read."""
+        container = self._container(member)
+        try:
+            contents = container.read(member) if container is not None else None
+        except RnndiagError:
+            return True
+        return contents is not None and any(
+            word in tensor.lower() for tensor in contents.tensors for word in _PARAMETERS
+        )
 
     def _ranked(self, wrapping: Wrapping, members: Members) -> tuple[list[str], ...]:
         """Names of torch's and safetensors' files, of pickles and arrays, and of archives."""
@@ -156,6 +200,8 @@ class Unwrapper:
             member = _member(name, source)
             directories += member.archive is not None
             if directories > _MAX_DIRECTORIES:
+                if len(certain) > 1:
+                    break
                 what = f"a {wrapping.name} file of more than {_MAX_DIRECTORIES} zips"
                 raise unsupported(what, f"{wrapping.remedy}, and name the checkpoint")
             container = self._container(member)

@@ -53,6 +53,10 @@ class Wrapping:
     remedy: str
     """The command that unpacks it."""
 
+    check: Callable[[Candidate], None] = lambda _: None
+    """Raises RD004 for an archive whose members are not to be read; asked where one is meant, as
+    what else stands in an archive of pictures is nobody's concern."""
+
 
 def shown(name: str) -> str:
     """A member's name, readable whatever it holds."""

@@ -16,9 +16,6 @@ from rnndiag.errors import InputCode
 
 REMEDY = "unpack it first: unzip"
 
-_PACKAGE = (".data/extern_modules", ".data/version")
-"""Members, below the top folder, of torch.package's archives: their pickles refer to others."""
-
 
 @dataclass
 class _Packed(Readable):
@@ -47,12 +44,11 @@ class _Packed(Readable):
 
 
 def _recognises(candidate: Candidate) -> bool:
-    """A zip that no format claims as its own."""
+    """A zip that is not known as another program's format, torch.package's among them."""
     archive = candidate.archive
     return (
         archive is not None
         and bool(archive.members)
-        and not any(name.partition("/")[2] in _PACKAGE for name in archive.members)
         and explain(candidate).code is not InputCode.UNSUPPORTED
     )
 

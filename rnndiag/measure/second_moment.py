@@ -126,7 +126,7 @@ def _untold(optimizer: Optimizer) -> str:
     """Why a kind without a second moment that is known tells nothing of the gradients."""
     if any("_sq" in key or key == "square_avg" for key in optimizer.kept):
         return (
-            "the optimizer is none of torch's: what its second moment averages is not known "
+            "the optimizer is not one of torch's: what its second moment averages is not known "
             f"(it keeps {', '.join(sorted(optimizer.kept))})"
         )
     return "no second moment of the gradients: not in this file"
@@ -163,7 +163,7 @@ def _mean_square(
     with np.errstate(all="ignore"):
         total = float(np.sum(moment.load(), dtype=np.float64))
     if not math.isfinite(total) or total < 0:
-        return "a second moment holds values that no gradients give"
+        return "a second moment contains NaN, inf or a negative sum"
     if decay_name is None:
         initial = optimizer.setting("initial_accumulator_value", parameter) or 0.0
         total = max(total - initial * moment.size, 0.0)

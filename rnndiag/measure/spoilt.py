@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rnndiag.containers.checkpoint import StoredTensor
+from rnndiag.containers.checkpoint import Checkpoint, StoredTensor
 from rnndiag.containers.views import MAX_ROW_BYTES
-from rnndiag.recognise.model_weights import is_statistic, is_weight
+from rnndiag.recognise.layers import Recognition
+from rnndiag.recognise.model_weights import is_statistic, is_weight, weights_outside
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,18 @@ class Spoilt:
     """Entries that do so."""
 
     size: int
+
+
+def spoilt_outside(checkpoint: Checkpoint, recognition: Recognition) -> tuple[Spoilt, ...]:
+    """Every tensor outside the recurrence that is spoilt.
+
+    A file with nothing recurrent is read no further than its first finite matrix: most are other
+    people's models and data, with missing values, but one that is NaN throughout is broken.
+    """
+    outside = weights_outside(checkpoint, recognition)
+    if recognition.modules or recognition.unrecognised:
+        return spoilt(outside)
+    return spoilt(outside) if checkpoint.container != "npz" and is_all_nan(outside) else ()
 
 
 def spoilt(tensors: Mapping[str, StoredTensor]) -> tuple[Spoilt, ...]:

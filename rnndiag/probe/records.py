@@ -103,12 +103,27 @@ class RecordedModule:
             return "every recorded sequence of it has inf or NaN in it"
         if not self.output_gradient_tbp.any() and not self.final_gradient.h_0.any():
             return "the recorded loss does not depend on it: its gradient is zero"
-        if self.longest > 1:
+        if not self.has_single_steps:
             return None
         calls = len(np.unique(self.calls))
         given = (self.initial.h_0 != 0.0).any()
         passed = "the state is detached or changed between them" if given else "no state passed on"
         return f"{calls:,} call{'s' if calls > 1 else ''} of one step, {passed}"
+
+    @property
+    def has_single_steps(self) -> bool:
+        """Whether all calls, or most that the loss reaches, are single steps and go nowhere.
+
+        Dropout between the calls changes every state but that of an empty sample, which is zero:
+        the one sequence that is left does not speak for the others.
+        """
+        if self.longest <= 1 or self.continues is None:
+            return self.longest <= 1
+        reached = self.output_gradient_tbp.any((0, 2)) | self.final_gradient.h_0.any((0, 2))
+        is_followed = np.isin(np.arange(len(self.lengths)), self.continues)
+        is_alone = (self.lengths == 1) & (self.continues < 0) & ~is_followed
+        torn = is_alone & reached & self.initial.h_0.any((0, 2))
+        return 2 * int(torn.sum()) > int(self.lengths[reached].sum())
 
     @property
     def sizes(self) -> Sizes:

@@ -25,7 +25,7 @@ KEPT_BESIDE = frozenset(
     | {"optimizer", "optimizers", "optimizer_state", "optimizer_states", "optimizer_state_dict"}
     | {"optim", "scaler_state_dict", "grad_scaler", "args", "hparams", "hyper_parameters"}
 )
-"""Parts of a file that are no model's: what training kept for itself."""
+"""Parts of a file that do not belong to a model: what training kept for itself."""
 
 SCORE = re.compile(
     r"(?:.*_)?(?:loss|losses|acc|accuracy|scores?|metrics?|best|perplexity|ppl|bleu|auc|auroc|f1"
@@ -52,7 +52,7 @@ def weights_outside(checkpoint: Checkpoint, recognition: Recognition) -> dict[st
     found: dict[str, StoredTensor] = {}
     for name in _of_the_model(checkpoint, tensors):
         tensor = tensors[name]
-        if _can_be_spoilt(tensor) and tensor.identity not in seen:
+        if tensor.may_be_weight and tensor.identity not in seen:
             seen.add(tensor.identity)
             found[name] = tensor
     return found
@@ -85,10 +85,6 @@ def without_copies(tensors: Mapping[str, StoredTensor]) -> dict[str, StoredTenso
     """Without averaged copies, where the weights themselves are there as well."""
     own = {name: tensor for name, tensor in tensors.items() if not is_copy(name)}
     return own if any(map(is_weight, own)) else dict(tensors)
-
-
-def _can_be_spoilt(tensor: StoredTensor) -> bool:
-    return tensor.size > 0 and (tensor.is_floating or tensor.dtype.startswith("complex"))
 
 
 def _of_the_model(checkpoint: Checkpoint, tensors: Mapping[str, StoredTensor]) -> Iterator[str]:

@@ -55,7 +55,7 @@ class Equation(NamedTuple):
 def patterns(text: str) -> tuple[ShapePattern, ...]:
     """Read shapes with letters; " | " stands between alternatives.
 
-    Raises ValueError for a text that is none.
+    Raises ValueError for a text that does not describe one.
 
     >>> len(patterns("(C,) | (1, 1, C)"))
     2

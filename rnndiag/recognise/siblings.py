@@ -51,7 +51,7 @@ class Siblings:
         self._tensors = tensors
         self._named: dict[str, list[str]] = {}
         for name, tensor in tensors.items():
-            if name not in taken and _is_weight(tensor):
+            if name not in taken and tensor.may_be_weight:
                 self._named.setdefault(plain(name), []).append(name)
 
     def matches(self) -> Iterator[Match]:
@@ -119,11 +119,6 @@ class Siblings:
         if letters is None:
             return False
         return family.smaller is None or letters[family.smaller[0]] < letters[family.smaller[1]]
-
-
-def _is_weight(tensor: StoredTensor) -> bool:
-    """Complex numbers, too: eigenvalues of linear recurrences are such."""
-    return tensor.size > 0 and (tensor.is_floating or tensor.dtype.startswith("complex"))
 
 
 def _local(name: str) -> str:

@@ -380,3 +380,20 @@ def test_two_loops_through_one_module_with_the_same_numbers_stay_two(tmp_path):
     factors = ends[0] / ends[1]
     assert np.allclose(factors, factors.flat[0])
     assert np.isclose(factors.flat[0], 2.0) or np.isclose(factors.flat[0], 0.5)
+
+
+def test_a_sample_without_a_state_does_not_stand_for_the_others(tmp_path):
+    """Changed between the steps are the states of all but an empty sample, whose state is zero."""
+    module = torch.nn.RNN(3, 4, bias=False)
+    x = torch.randn(6, 3, 3, generator=torch.Generator().manual_seed(0))
+    x[:, 0] = 0.0
+
+    def body():
+        state, loss = None, 0.0
+        for t in range(6):
+            output, state = module(x[t : t + 1], state)
+            loss, state = loss + output.sum(), changed(state)
+        return loss
+
+    with pytest.raises(RnndiagError, match="6 calls of one step, the state is detached or changed"):
+        traced(module, body, tmp_path)

@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from containers.archives import PACKINGS, lstm_bytes
+from containers.archives import PACKINGS, lstm_bytes, tar_of
 from containers.timing import in_time
 
 from rnndiag.containers import compressed as under_test
@@ -19,7 +19,7 @@ from rnndiag.containers import read
 from rnndiag.containers.candidate import Candidate
 from rnndiag.containers.readable import Memory
 from rnndiag.containers.wrapping import Room, Wrapping
-from rnndiag.errors import InputCode, RnndiagError
+from rnndiag.errors import Content, InputCode, RnndiagError
 
 LSTM, LEGACY = lstm_bytes(), lstm_bytes(legacy=True)
 PICKLE = b"\x80\x04}\x94\x8c\x01aB"
@@ -110,6 +110,22 @@ def test_what_is_too_large_and_can_be_no_checkpoint_is_named() -> None:
             under_test.COMPRESSED[0].members(Candidate.of(packed), Room(1 << 17))
         expected = InputCode.REFUSED if may_be_one else InputCode.NOT_A_CHECKPOINT
         assert caught.value.code is expected, start
+
+
+@pytest.mark.parametrize(
+    ("member", "may_be_one"),
+    [(b"\xff\xd8\xff", False), (LEGACY, True), (PICKLE, True), (gzip.compress(b"scan"), False)],
+)
+def test_a_large_tar_is_judged_by_the_members_in_its_first_part(
+    member: bytes, may_be_one: bool
+) -> None:
+    noise = random.Random(0).randbytes(300_000)
+    data = tar_of({"0.jpg": noise[:1000], "1": member + bytes(300), "2.jpg": noise})
+    packed = Memory(gzip.compress(data, mtime=0))
+    with pytest.raises(RnndiagError) as caught:
+        under_test.COMPRESSED[0].members(Candidate.of(packed), Room(1 << 17))
+    assert caught.value.content is (Content.UNREADABLE if may_be_one else Content.FOREIGN)
+    assert may_be_one or "0.jpg, 1, 2.jpg" in caught.value.what
 
 
 def test_ten_gigabytes(tmp_path: Path) -> None:

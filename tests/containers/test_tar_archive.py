@@ -12,7 +12,7 @@ from containers.timing import in_time
 from rnndiag.containers import read
 from rnndiag.containers.readable import Memory
 from rnndiag.containers.tar_archive import MAX_HEADERS, tar_members
-from rnndiag.errors import InputCode, RnndiagError
+from rnndiag.errors import Content, InputCode, RnndiagError
 
 LSTM = lstm_bytes()
 SPECIAL = [
@@ -60,6 +60,16 @@ def test_links_pipes_and_devices_are_refused(tmp_path: Path, kind: bytes) -> Non
     assert "a link, a pipe or a device" in caught.value.what
 
 
+@pytest.mark.parametrize("kind", SPECIAL)
+def test_links_beside_anything_else_are_nobodys_concern(tmp_path: Path, kind: bytes) -> None:
+    path = tmp_path / "a.tar"
+    path.write_bytes(tar_of({"0.jpg": b"picture", "latest.jpg": b""}, {"latest.jpg": kind}))
+    with pytest.raises(RnndiagError) as caught:
+        read(str(path))
+    assert caught.value.content is Content.FOREIGN
+    assert "holding 0.jpg" in caught.value.what
+
+
 @pytest.mark.parametrize("name", ["/etc/passwd", "../../up", "a/../../b", "\x1b[31m", "a\nb"])
 def test_names_are_no_paths(tmp_path: Path, name: str) -> None:
     path = tmp_path / "a.tar"
@@ -85,7 +95,7 @@ LIES = [
     (header(b"x", 9, b"x") + padded(b"9 path=ab") + END, InputCode.DAMAGED, "malformed"),
     (header(b"x", 9, b"x") + padded(b"0 path=a\n") + END, InputCode.DAMAGED, "malformed"),
     (header(b"x", 9, b"x") + padded(b"x" * 9) + END, InputCode.DAMAGED, "malformed"),
-    (header(b"x", 10, b"x") + padded(b"10 size=x\n") + END, InputCode.DAMAGED, "no number"),
+    (header(b"x", 10, b"x") + padded(b"10 size=x\n") + END, InputCode.DAMAGED, "not a number"),
     (header(b"x", 60, b"x") + padded(b"9" * 60) + END, InputCode.DAMAGED, "malformed"),
     (
         header(b"x", 22, b"x") + padded(b"22 GNU.sparse.major=1\n") + END,

@@ -16,16 +16,17 @@ from containers.builders import torch_tar
 from rnndiag.containers import CONTAINERS, read, unwrapping
 from rnndiag.containers.unwrapping import MAX_MEMBERS, MAX_WRAPPINGS, SHARED_FORMATS, WRAPPINGS
 from rnndiag.containers.wrapping import Room
-from rnndiag.errors import InputCode, RnndiagError
+from rnndiag.errors import Content, InputCode, RnndiagError
 
 LSTM, LEGACY = lstm_bytes(), lstm_bytes(legacy=True)
 SCALER = pickle.dumps({"mean": np.ones(3)})
+WEIGHTS = pickle.dumps({"fc.weight": np.ones((3, 3))})
 TGZ = PACKINGS["gzip"](tar_of({"weights.th": LEGACY, "config.json": b"{}"}))
 
 
-def npz() -> bytes:
+def npz(name: str = "a") -> bytes:
     buffer = io.BytesIO()
-    np.savez(buffer, a=np.ones(3))
+    np.savez(buffer, **{name: np.ones(3)})
     return buffer.getvalue()
 
 
@@ -78,7 +79,9 @@ def test_layers_keep_their_names(tmp_path: Path) -> None:
 
 SEVERAL: list[Members] = [
     {"a.pt": LSTM, "b.pt": LSTM},
-    {"a.pkl": SCALER, "b.npz": npz()},
+    {"a.pkl": WEIGHTS, "b.npz": npz()},
+    {"a.pkl": SCALER, "b.npz": npz(), "c.npz": npz("w/kernel")},
+    {"a.pkl": SCALER[:-30], "b.npz": npz()},
     {"model.safetensors": LSTM, "pytorch_model.bin": LSTM},
     {"a.tar.gz": TGZ, "b.tar.gz": TGZ},
 ]
@@ -103,6 +106,33 @@ def test_an_archive_of_anything_else(tmp_path: Path, wrap: str) -> None:
         assert caught.value.code is InputCode.NOT_A_CHECKPOINT
         assert what in caught.value.what
         assert "unpack it first" in caught.value.remedy
+
+
+SCAN = PACKINGS["gzip"](b"\x5c\1\0\0" + bytes(range(256)) * 40)
+DATA: list[Members] = [
+    {"a.pkl": SCALER, "b.npz": npz()},
+    {f"{number}.npz": npz() for number in range(20)},
+    {"a.nii.gz": SCAN, "b.nii.gz": SCAN, "labels.csv.gz": PACKINGS["gzip"](b"a,b\n" * 50)},
+    {"0.jpg": b"\xff\xd8\xff" + bytes(50), "0.cls": b"3", "0.pyd": SCALER, "1.pyd": SCALER},
+]
+
+
+@pytest.mark.parametrize("wrap", WRAP)
+@pytest.mark.parametrize("members", DATA)
+def test_a_data_set_is_no_choice_of_checkpoints(
+    tmp_path: Path, wrap: str, members: Members
+) -> None:
+    with pytest.raises(RnndiagError) as caught:
+        read(put(tmp_path, WRAP[wrap](members)))
+    assert caught.value.content is Content.FOREIGN
+    assert next(iter(members)) in caught.value.what
+
+
+@pytest.mark.parametrize("wrap", WRAP)
+def test_more_checkpoints_than_are_looked_into(tmp_path: Path, wrap: str) -> None:
+    with pytest.raises(RnndiagError) as caught:
+        read(put(tmp_path, WRAP[wrap]({f"{number}.pt": LSTM for number in range(40)})))
+    assert caught.value.code is InputCode.REFUSED
 
 
 def test_archives_within_archives_come_to_an_end(tmp_path: Path) -> None:

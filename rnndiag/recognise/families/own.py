@@ -222,5 +222,12 @@ OWN: tuple[Family, ...] = (
         {"W_res | reservoir | W_reservoir": "(N, N)", "W_in | Win": "(N, I) | (I, N)"},
         why="a leak would be in the code and not in the file",
     ),
+    Family(
+        "an echo-state network",
+        {"W": "(N, N)", "W_in | Win": "(N, I) | (I, N)"},
+        whole=True,
+        within=re.compile(r"(?:reservoir|esn)[^.]*\.$"),
+        why="a leak would be in the code and not in the file",
+    ),
 )
 """Kinds with tensors of their own."""
