@@ -75,7 +75,7 @@ class Tracing:
         str,
         typer.Option(
             "--input",
-            metavar="auto|zero|weak|normal|embedding|onehot|FILE",
+            metavar="auto|generated|zero|weak|normal|smooth|embedding|onehot|FILE",
             help="What drives the network; FILE is .npy, .npz or .safetensors, (T, B, features).",
         ),
     ] = "auto"

@@ -125,7 +125,9 @@ def _inputs(path: str, batch_first: bool) -> FloatArray:
     if not is_there(path):
         names = ", ".join(("auto", *SYNTHETIC))
         raise RnndiagError(
-            InputCode.USAGE, f"--input {path} is no drive and no file", f"drives are {names}"
+            InputCode.USAGE,
+            f"--input {path}: no such file, nor one of the inputs that are made up",
+            f"those are {names}",
         )
     array = _single(path, "input")
     return array.swapaxes(0, 1) if batch_first else array

@@ -111,8 +111,14 @@ def _automatic(setting: Setting) -> Chosen:
     return Chosen((*unsure, *rows, *noise_drives(setting.units, True), *symbols), why)
 
 
+LONGEST = 10_000
+"""Steps up to which a network is run on its own samples: one by one, through its readout."""
+
+
 def _own(setting: Setting) -> Drive | str:
     """The network's own samples; a text that says why there are none to believe."""
+    if setting.steps > LONGEST:
+        return f"over more than {LONGEST:,} steps it takes too long"
     ways = find_feedback(setting.module, setting.recognition, setting.checkpoint)
     if isinstance(ways, NoFeedback):
         return ways.why

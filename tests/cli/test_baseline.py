@@ -70,24 +70,27 @@ def test_what_was_written_passes_and_what_comes_after_fails(project):
     ("share", "more", "code"),
     [
         (1.0, (), 0),
-        (2.0, (), 0),
-        (0.95, (), 0),
-        (0.85, (), 1),
-        (0.85, ("--baseline-tolerance", "0.2"), 0),
-        (0.95, ("--baseline-tolerance", "0"), 1),
+        (0.5, (), 0),
+        (1.05, (), 0),
+        (1.2, (), 1),
+        (1.2, ("--baseline-tolerance", "0.2"), 0),
+        (1.05, ("--baseline-tolerance", "0"), 1),
         (1.0, ("--baseline-tolerance", "0"), 0),
-        (0.85, ("--exit-zero",), 0),
-        (0.85, ("--fail-on", "never"), 0),
+        (1.2, ("--exit-zero",), 0),
+        (1.2, ("--fail-on", "never"), 0),
     ],
 )
 def test_worse_by_a_tolerance_fails(project, in_process, share, more, code):
     first = write(in_process)[0]
-    assert (first["code"], first["measure"]) == ("RD301", "rate_per_step")
+    assert (first["code"], first["measure"]) == ("RD301", "lag_of_growth")
     rewrite(value=share * first["value"])
     ran = in_process("check", "runs", *RULES, "--baseline", "base.json", *more)
     assert (ran.returncode, ran.stderr) == (code, "")
-    worse = ", worse than accepted: rate per step is 0.1348, was 0.1146;" in ran.stdout
-    assert worse is (share == 0.85 and "0.2" not in more)
+    now = first["value"]
+    worse = f", worse than accepted: lag of growth is {now:.4g}, was {share * now:.4g};"
+    assert (worse in ran.stdout) is (
+        code == 1 or more in [("--exit-zero",), ("--fail-on", "never")]
+    )
 
 
 def test_stale_entries_are_named_and_fail_nothing(project, in_process):
@@ -172,7 +175,7 @@ def test_the_same_bytes_whatever_the_number_of_processes(project, name):
         arguments = ("check", "runs", *RULES, "--jobs", jobs, "--format", name)
         written = rnndiag(*arguments, "--write-baseline", f"{name}{jobs}", folder=project)
         whole = json.loads(Path(f"{name}{jobs}").read_text())
-        whole["accepted"][0]["value"] = 0.01
+        whole["accepted"][0]["value"] = 1000
         Path("base").write_text(json.dumps(whole))
         judged = rnndiag(*arguments, "--baseline", "base", folder=project)
         assert (written.returncode, judged.returncode) == (0, 1)
@@ -184,8 +187,7 @@ def test_the_same_bytes_whatever_the_number_of_processes(project, name):
 
 
 def test_configuration_environment_and_flags(project, in_process, monkeypatch):
-    write(in_process)
-    rewrite(value=0.12)
+    rewrite(value=1.15 * write(in_process)[0]["value"])
     Path("rnndiag.toml").write_text('baseline = "base.json"\nbaseline-tolerance = 0.2\n')
     assert in_process("check", "runs", *RULES).returncode == 0
     monkeypatch.chdir("runs")

@@ -196,13 +196,13 @@ def test_what_is_set_to_fail_is_set_for_the_gate_alone(project, in_process, monk
 
 def test_a_rules_threshold_and_severity(project, in_process):
     Path("rnndiag.toml").write_text(
-        "seq-len = 200\nselect = ['RD303']\n[rules.RD303]\nseverity='error'"
+        "seq-len = 200\nselect = ['RD302']\n[rules.RD302]\nseverity='error'"
     )
     ran = in_process("check", CHAR)
     assert ran.returncode == 1
-    assert "RD303 error explodes under weak input" in ran.stdout
-    Path("rnndiag.toml").write_text("seq-len = 200\n[rules.RD303]\nthreshold = 40\n")
-    assert "RD303" not in codes(in_process, "check", CHAR)
+    assert "RD302 error vanishing: at most" in ran.stdout
+    Path("rnndiag.toml").write_text("seq-len = 200\n[rules.RD302]\nthreshold = 1e-40\n")
+    assert "RD302" not in codes(in_process, "check", CHAR)
 
 
 def test_overrides_by_path(project, in_process):

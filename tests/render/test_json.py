@@ -192,13 +192,12 @@ def test_findings_say_how_they_stand_to_a_baseline():
         "RD304": "accepted",
         "RD102": "new",
         "RD302": "accepted",
-        "RD307": "accepted",
         "RD402": "accepted",
     }
     assert found["RD301"] == {
         "state": "worse",
-        "measure": "rate_per_step",
-        "accepted_value": 0.01,
+        "measure": "lag_of_growth",
+        "accepted_value": 1000.0,
     }
     assert found["RD402"]["non_finite"] == "-inf"
     assert found["RD102"]["accepted_value"] is None

@@ -10,11 +10,11 @@ from rnndiag.analysis import LayerResult
 from rnndiag.render.shared.trace import shown_lags
 from rnndiag.report import Report
 
-ROWS = 4500
+ROWS = 4200
 """Lags of all curves on a page; one of each curve and its drawing takes some 130 bytes, and a page
 is to stay below a megabyte."""
 
-MOST, FEWEST = 400, 36
+MOST, FEWEST = 400, 40
 """Lags of one curve: more is finer than the picture, fewer would show corners."""
 
 POINTS = 5000

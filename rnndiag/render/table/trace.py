@@ -93,9 +93,15 @@ def _rate(decay: Decay) -> str:
     return f"{short(decay.rate_per_step)} ± {(high - low) / 2:.2g}"
 
 
+LAG_COLUMNS = 5
+"""Inputs side by side in 80 columns, with the cell state or the textbook beside them."""
+
+
 def _lags(trace: LayerTrace) -> RenderableType:
     shown = trace.headline
-    columns = [(drive.drive, drive.log10_gradient_norm) for drive in trace.drives]
+    # Those that decide, and as many more as there is room for.
+    drives = sorted(trace.drives, key=lambda drive: not drive.deciding)[:LAG_COLUMNS]
+    columns = [(drive.drive, drive.log10_gradient_norm) for drive in drives]
     if shown.log10_cell_gradient_norm is not None:
         columns.append((f"cell state,\n{shown.drive}", shown.log10_cell_gradient_norm))
     if trace.textbook_log10 is not None:
