@@ -28,7 +28,9 @@ def _curves(axes: Axes, trace: LayerTrace) -> None:
     shown = trace.headline
     others = [drive for drive in trace.drives if drive is not shown]
     for drive, color, dash in zip(others, COLORS[1:], DASHES[1:], strict=False):
-        axes.plot(_finite(drive.log10_gradient_norm), dash, color=color, label=f"h, {drive.drive}")
+        label = f"h, {drive.drive}"
+        curve = _finite(drive.log10_gradient_norm)
+        axes.plot(curve, linestyle=dash, color=color, label=label)
     _headline(axes, shown)
     with limits_kept(axes):
         if trace.textbook_log10 is not None:
