@@ -37,10 +37,12 @@ nitpick_ignore_regex = [
     # Types without a page here: numpy's, torch's and the standard library's (the build asks no
     # other site for an index), and our own names for numbers, words and what is internal.
     ("py:.*", r"(numpy|np|npt|torch|nn|collections|pathlib|enum|typing)\..*"),
-    ("py:class", r"FloatArray|Verdict|Command|Setting|FailOn|Probe|(Layer)?Comparison|tuple\[str"),
+    ("py:class", r"FloatArray|Verdict|Command|Setting|FailOn|Probe|(Layer)?Comparison"),
+    ("py:class", r"tuple\[(str|Finding|NotApplicable)|Basis|Limits|rnndiag\.errors\.Content"),
     ("py:class", r"(rnndiag\.capturing\.recording\.)?Loss(Scaler)?"),
     # Names under `if TYPE_CHECKING`, which autodoc does not follow.
-    ("py:class", r"LossGradient|Gram|StateGrowth"),
+    ("py:class", r"LossGradient|Gram|StateGrowth|TrainingScale|SequenceLength|Spoilt"),
+    ("py:class", r"RecordedSeries"),
 ]
 
 
