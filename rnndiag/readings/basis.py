@@ -6,8 +6,8 @@ from rnndiag.measure.trace import LayerTrace
 from rnndiag.readings.length import said
 from rnndiag.readings.words import counted
 
-GIVEN = "give yours with --input FILE"
-LENGTH = "give the length you train on with --seq-len"
+GIVEN = "your data (--input FILE)"
+LENGTH = "the length you train on (--seq-len N)"
 
 
 def on_what(trace: LayerTrace) -> str:
@@ -35,9 +35,9 @@ def basis(trace: LayerTrace) -> str:
 
 
 def what_would_settle(trace: LayerTrace) -> str:
-    """The options that put a verdict on firmer ground, for a remedy; "" where it is measured."""
+    """What puts a verdict on firmer ground, for a remedy; "" where nothing would."""
     wanted = [
         *([GIVEN] if trace.basis == "synthetic" else []),
         *([LENGTH] if trace.length_basis == "assumed" else []),
     ]
-    return " and ".join(wanted)
+    return f"settle it with {' and '.join(wanted)}" if wanted else ""

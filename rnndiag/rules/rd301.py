@@ -49,7 +49,7 @@ def _finding(layer: Traced, rule: Rule) -> Finding:
     if overflow is None:
         what = f"the gradient grows to {power_of_ten(mildest.decay.growth_log10)} times its size"
         if reached is not None:
-            what += f", {power_of_ten(rule.limit)} of it {reached} steps back"
+            what += f", and to {power_of_ten(rule.limit)} times {reached} steps back"
         what += ", or the forward pass overflows" if overflows else ""
     else:
         what = f"the forward pass overflows by step {overflow}"
@@ -58,7 +58,7 @@ def _finding(layer: Traced, rule: Rule) -> Finding:
         layer.label,
         f"exploding: {what}, {basis(layer.trace)}",
         "clip gradients by norm, shorten the back-propagated window, or lower the recurrent gain"
-        + (f"; for your own data {settle}" if settle else ""),
+        + (f"; {settle}" if settle else ""),
         {
             "growth_log10": mildest.decay.growth_log10,
             "growth_lag": mildest.decay.growth_lag,

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from rnndiag.analysis import FileResult
 from rnndiag.measure.drive_trace import DriveTrace
 from rnndiag.measure.verdict import CREDIBLE_LAGS, EXPLODING_DECADES, lag_of_growth
-from rnndiag.readings.basis import LENGTH, basis, what_would_settle
+from rnndiag.readings.basis import basis, what_would_settle
 from rnndiag.recognise.declare import as_line
 from rnndiag.rounding import power_of_ten
 from rnndiag.rules.base import Degree, Finding, Rule
@@ -44,7 +44,7 @@ def _some(layer: Traced, found: list[DriveTrace], rule: Rule) -> Finding:
         remedy = what_would_settle(layer.trace) or "clip gradients if such inputs occur"
     else:
         where = f"and reaches {power_of_ten(rule.limit)} times {reached} steps back"
-        remedy = LENGTH
+        remedy = what_would_settle(layer.trace)
     return _finding(
         layer, worst, f"may explode: {_grown(worst)} {where}", remedy, names(found), rule
     )

@@ -92,7 +92,18 @@ def test_with_a_tensor_of_another_size_it_is_not_certain(how, own):
 SIZES = (7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43)
 """Primes, so that nothing fits by chance."""
 
-PREFIXES = ("", "a.", "lstm_cell.", "gru_cell.", "x.cell.", "x.gru.", "qrnn.", "retnet.", "rnn.")
+PREFIXES = (
+    "reservoir.",
+    "",
+    "a.",
+    "lstm_cell.",
+    "gru_cell.",
+    "x.cell.",
+    "x.gru.",
+    "qrnn.",
+    "retnet.",
+    "rnn.",
+)
 PREFIXES += ("rnns.0.layers.0.", "min_gru.")
 
 
