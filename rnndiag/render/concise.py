@@ -163,7 +163,6 @@ def _trace_fields(item: LayerResult) -> Iterator[tuple[str, str]]:
     yield "verdict", item.trace.verdict
     yield "basis", item.trace.basis
     yield "seq_len", str(item.trace.seq_len)
-    yield "length_basis", item.trace.length_basis
     yield "input_drive", drive.drive
     yield "rate_per_step", number(drive.decay.rate_per_step)
     yield "half_life", number(drive.decay.half_life)
